@@ -48,6 +48,12 @@ class OutputError(InputError):
     """A result cannot be written where it was asked for."""
 
 
+class Interrupted(TapetumError):  # noqa: N818 (it is no fault)
+    """The user stopped the command (Ctrl-C); what was finished before is kept."""
+
+    exit_code = 130
+
+
 class InternalError(TapetumError):
     """A promise inside Tapetum was broken."""
 

@@ -1,0 +1,1 @@
+"""Protocols and metrics: numbers only, no torch."""

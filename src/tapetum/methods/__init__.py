@@ -1,0 +1,1 @@
+"""What every paper here promises, and one paper a file."""

@@ -1,0 +1,1 @@
+"""Networks: trunks, pooling and heads; torch, but no paper."""

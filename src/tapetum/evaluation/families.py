@@ -1,0 +1,99 @@
+"""Trials that ask the same queries are ranked together: one matrix product over the union of their galleries."""
+
+from __future__ import annotations
+
+import graphlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tapetum.core import IntArray, Trial
+from tapetum.evaluation.ranking import BoolArray
+
+
+@dataclass(frozen=True)
+class Family:
+    """Trials with the same queries, over one row of gallery columns.
+
+    numbers: which trials they are, (T,) places in the list that was given.
+    query, query_group: as in Trial; columns: (U,) rows of the table, each once, in an order that breaks ties in every
+    trial as its own gallery does; column_group: (U,) or None; member: (U, T), which trial holds which column.
+    """
+
+    numbers: tuple[int, ...]
+    query: IntArray
+    query_group: IntArray | None
+    columns: IntArray
+    column_group: IntArray | None
+    member: BoolArray
+
+    def hidden(self, part: slice) -> BoolArray | None:
+        """(Q, U): which pairs of these queries do not count; None when all do."""
+        if self.query_group is None or self.column_group is None:
+            return None
+        hidden: BoolArray = self.query_group[part, None] == self.column_group
+        return hidden
+
+
+def families(trials: Sequence[Trial], persons: IntArray) -> list[Family]:
+    """Put trials with equal queries together, as far as one order of columns serves all their galleries."""
+    alike: dict[tuple[bytes, bytes | None], list[int]] = {}
+    for number, trial in enumerate(trials):
+        group = None if trial.query_group is None else trial.query_group.tobytes()
+        alike.setdefault((trial.query.tobytes(), group), []).append(number)
+    found: list[Family] = []
+    for numbers in alike.values():
+        together = _family(trials, numbers, persons)
+        # One gallery alone always has an order: its own.
+        found.extend([together] if together else [_alone(trials, number) for number in numbers])
+    return found
+
+
+def _alone(trials: Sequence[Trial], number: int) -> Family:
+    trial = trials[number]
+    member = np.ones((len(trial.gallery), 1), dtype=bool)
+    return Family((number,), trial.query, trial.query_group, trial.gallery, trial.gallery_group, member)
+
+
+def _family(trials: Sequence[Trial], numbers: Sequence[int], persons: IntArray) -> Family | None:
+    if len(numbers) == 1:
+        return _alone(trials, numbers[0])
+    groups = _common_groups([trials[number] for number in numbers])
+    columns = _common_order([trials[number].gallery for number in numbers], persons)
+    if groups is None or columns is None:
+        return None
+    member = np.stack([np.isin(columns, trials[number].gallery) for number in numbers], axis=1)
+    first = trials[numbers[0]]
+    column_group = None if first.query_group is None else np.array([groups[row] for row in columns.tolist()])
+    return Family(tuple(numbers), first.query, first.query_group, columns, column_group, member)
+
+
+def _common_groups(trials: Sequence[Trial]) -> dict[int, int] | None:
+    """row -> group; None when two trials put one row into different groups."""
+    groups: dict[int, int] = {}
+    for trial in trials:
+        if trial.gallery_group is not None:
+            for row, group in zip(trial.gallery.tolist(), trial.gallery_group.tolist(), strict=True):
+                if groups.setdefault(row, group) != group:
+                    return None
+    return groups
+
+
+def _common_order(galleries: Sequence[IntArray], persons: IntArray) -> IntArray | None:
+    """One order of all galleries' rows that agrees with each of them; None when they contradict each other.
+
+    Neighbours of one person may swap: they hit or miss together, so no figure tells their tie.
+    """
+    sorter: graphlib.TopologicalSorter[int | tuple[int, int]] = graphlib.TopologicalSorter()
+    for number, gallery in enumerate(galleries):
+        runs = np.split(gallery, np.flatnonzero(np.diff(persons[gallery])) + 1)
+        for place, run in enumerate(run.tolist() for run in runs):
+            # The pair (number, place) stands after run `place` and before the next: edges stay as few as rows.
+            sorter.add((number, place), *run)
+            for row in run if place else ():
+                sorter.add(row, (number, place - 1))
+    try:
+        return np.array([node for node in sorter.static_order() if isinstance(node, int)], dtype=np.int64)
+    except graphlib.CycleError:
+        return None

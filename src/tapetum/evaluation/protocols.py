@@ -1,0 +1,147 @@
+"""Which protocol a dataset is evaluated by, and the protocols that are short: RegDB, LLCM, own tables, validation.
+
+SYSU-MM01's is in `sysu_protocol.py`. All are built from a table of crops; a trial names rows of that table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+
+from tapetum.core import Crop, IntArray, Modality, Protocol, Trial
+from tapetum.data.sysu_mm01 import read_ids
+from tapetum.errors import DataError, RecipeError, did_you_mean
+from tapetum.evaluation.draws import TRIALS, cameras_of, cells, codes, rows_of, single_shot
+from tapetum.evaluation.metrics import CmcRule
+from tapetum.evaluation.sysu_protocol import Draw, find_permutations, read_permutations, sysu_mm01
+
+_ORDINARY_CMC = ("regdb", "query_gallery")
+
+
+def protocol_for(
+    dataset: str,
+    crops: Sequence[Crop],
+    *,
+    root: Path | None = None,
+    draw: str = "official",
+    permutations: Path | None = None,
+    declared: tuple[Sequence[int], Sequence[int]] | None = None,
+) -> Protocol:
+    """The protocol of a dataset over its crops, chosen by the dataset's name.
+
+    root: where SYSU-MM01's `exp` lies (id list, permutations); permutations: another place of rand_perm_cam.mat.
+    declared: the query and the gallery rows of own data; None: infrared asks, RGB answers.
+    draw: "official" or "agw", for SYSU-MM01 alone: the others have one rule each.
+    Raises DataError for crops that do not fit, RecipeError for an unknown draw.
+    """
+    if draw not in get_args(Draw):
+        raise RecipeError(f"no draw is called '{draw}'. {did_you_mean(draw, get_args(Draw))}")
+    if dataset == "sysu_mm01":
+        persons = read_ids(root, "test") if root else sorted({c.person for c in crops if c.person is not None})
+        if draw == "agw":
+            return sysu_mm01(crops, persons, None, "agw")
+        path = find_permutations(root or Path(), permutations)
+        return sysu_mm01(crops, persons, read_permutations(path), "official")
+    if dataset == "regdb":
+        return regdb(crops)
+    if dataset == "llcm":
+        return llcm(crops)
+    infrared, rgb = (rows_of(crops, modality).tolist() for modality in (Modality.IR, Modality.RGB))
+    return query_gallery(crops, *(declared or (infrared, rgb)))
+
+
+def cmc_rule(protocol: Protocol) -> CmcRule:
+    """RegDB and own tables count the first match among images; the others count each person once."""
+    return "images" if protocol.name in _ORDINARY_CMC else "identities"
+
+
+def regdb(crops: Sequence[Crop]) -> Protocol:
+    """RegDB: all visible against all thermal test images, and the other way; nothing hidden, one trial per model.
+
+    Ten trials have ten splits and ten models; this is the one that the crops belong to.
+    """
+    visible, thermal = rows_of(crops, Modality.RGB), rows_of(crops, Modality.IR)
+    settings = {
+        "visible_to_thermal": (_filled(Trial(visible, thermal), "RegDB"),),
+        "thermal_to_visible": (_filled(Trial(thermal, visible), "RegDB"),),
+    }
+    return Protocol("regdb", "none", settings)
+
+
+def llcm(crops: Sequence[Crop]) -> Protocol:
+    """LLCM: ten galleries of one image per person and camera, drawn by seed 0 ... 9; both directions.
+
+    A gallery image of the query's own person in its own camera does not count.
+    """
+    groups = codes([crop.person for crop in crops], [crop.camera for crop in crops])
+    directions = {"infrared_to_visible": Modality.RGB, "visible_to_infrared": Modality.IR}
+    settings = {}
+    for name, asked in directions.items():
+        query = rows_of(crops, Modality.IR if asked is Modality.RGB else Modality.RGB)
+        settings[name] = tuple(
+            _grouped(query, gallery, groups, "LLCM") for gallery in _draws(crops, rows_of(crops, asked), 0, TRIALS)
+        )
+    return Protocol("llcm", "agw", settings)
+
+
+def query_gallery(crops: Sequence[Crop], query: Iterable[int], gallery: Iterable[int]) -> Protocol:
+    """Own images: these rows ask, those answer, in one trial.
+
+    A gallery image of the query's own person, camera and modality does not count: it is the query or its neighbour.
+    Raises DataError for a row whose person is not known: nobody could say whether it is a match.
+    """
+    asking, answering = (np.array(list(rows), dtype=np.int64) for rows in (query, gallery))
+    unknown = [crops[row].path for row in (*asking.tolist(), *answering.tolist()) if crops[row].person is None]
+    if unknown:
+        raise DataError(
+            f"{unknown[0]} has no person ({len(unknown)} such rows). Name the person, or leave the row out."
+        )
+    groups = codes(
+        [crop.person for crop in crops], [crop.camera for crop in crops], [crop.modality.value for crop in crops]
+    )
+    return Protocol("query_gallery", "none", {"all": (_grouped(asking, answering, groups, "the table"),)})
+
+
+def between_cameras(crops: Sequence[Crop], query: Collection[str], gallery: Collection[str]) -> Protocol:
+    """Own images by camera: every crop of the query cameras asks, every crop of the gallery cameras answers."""
+    cameras = {crop.camera for crop in crops}
+    for camera in (*query, *gallery):
+        if camera not in cameras:
+            raise DataError(f"no crop is of camera '{camera}'. {did_you_mean(camera, cameras)}")
+    sides = ([row for row, crop in enumerate(crops) if crop.camera in side] for side in (query, gallery))
+    return query_gallery(crops, *sides)
+
+
+def validation(crops: Sequence[Crop], locations: Mapping[str, str], *, seed: int = 0, trials: int = TRIALS) -> Protocol:
+    """What training selects by: infrared crops ask, one RGB crop per person and camera answers, in several draws.
+
+    locations: camera -> place (a camera that is absent stands alone); a gallery image at the query's place does not
+    count. Trial t is drawn by seed + t. On SYSU-MM01's validation persons this is camera 3 against cameras 4 and 5.
+    """
+    groups = codes([locations.get(crop.camera, crop.camera) for crop in crops])
+    query = rows_of(crops, Modality.IR)
+    drawn = _draws(crops, rows_of(crops, Modality.RGB), seed, trials)
+    settings = {"validation": tuple(_grouped(query, gallery, groups, "the validation split") for gallery in drawn)}
+    return Protocol("validation", "agw", settings)
+
+
+def _draws(crops: Sequence[Crop], rows: IntArray, seed: int, trials: int) -> list[IntArray]:
+    folders = cells(crops, rows.tolist())
+    persons, cameras = {person for _, person in folders}, cameras_of(crops, rows.tolist())
+    return [single_shot(folders, persons, cameras, seed + trial) for trial in range(trials)]
+
+
+def _grouped(query: IntArray, gallery: IntArray, groups: IntArray, what: str) -> Trial:
+    return _filled(Trial(query, gallery, groups[query], groups[gallery]), what)
+
+
+def _filled(trial: Trial, what: str) -> Trial:
+    if len(trial.query) == 0 or len(trial.gallery) == 0:
+        raise DataError(
+            f"{what} has {len(trial.query)} queries and {len(trial.gallery)} gallery images. Both need at least one:"
+            " give crops of both modalities, with their persons."
+        )
+    return trial

@@ -1,0 +1,77 @@
+"""The promise that every method keeps, so that one loop trains all of them and one command tests all of them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+
+import tapetum.methods
+from tapetum.core import Batch, Modality
+from tapetum.discovery import find_module, module_names
+from tapetum.errors import InternalError
+
+Terms = Mapping[str, Tensor]
+
+
+class MethodSettings(BaseModel):
+    """Base of every method's settings: frozen, and an unknown name is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far training has come: `step` batches of `total` are done. Warm-ups are functions of this."""
+
+    step: int
+    total: int
+
+    @property
+    def fraction(self) -> float:
+        """Between 0 (the first batch) and 1."""
+        return self.step / max(self.total, 1)
+
+
+class Method(nn.Module, ABC):
+    """A paper's mathematics. It never sees optimisers, devices, precision, logging or files."""
+
+    Settings: ClassVar[type[MethodSettings]]
+
+    @abstractmethod
+    def __init__(self, settings: MethodSettings, persons: int) -> None:
+        """Build the networks for `persons` training identities (class labels 0 ... persons - 1)."""
+        super().__init__()
+
+    @abstractmethod
+    def players(self) -> dict[str, nn.Module]:
+        """Who is optimised, by name: one module, or generator and discriminator."""
+
+    @abstractmethod
+    def step(self, batch: Batch, progress: Progress) -> Iterator[tuple[str, Terms]]:
+        """Yield (player, {name: weighted loss term}) once per optimiser step, in the order of the paper's algorithm.
+
+        The loop sums the terms, goes backward and moves that player's weights; code after a `yield` sees them moved.
+        """
+
+    @abstractmethod
+    def embed(self, images: Tensor, modality: Modality) -> Tensor:
+        """(B, 3, H, W) in [0, 1] -> (B, D) of unit length; the cosine of two embeddings ranks."""
+
+
+def method_names() -> list[str]:
+    """The names of all methods: the files of this package."""
+    return module_names(tapetum.methods, without=frozenset({"method"}))
+
+
+def find_method(name: str) -> type[Method]:
+    """The one class of `tapetum.methods.<name>` that keeps the promise. Raises RecipeError for an unknown name."""
+    module = find_module(tapetum.methods, name, method_names(), "method")
+    for value in vars(module).values():
+        if isinstance(value, type) and issubclass(value, Method) and value.__module__ == module.__name__:
+            return value
+    raise InternalError(f"{module.__name__} defines no Method.")

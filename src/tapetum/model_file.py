@@ -1,0 +1,111 @@
+"""A trained model on disk: `model.safetensors` (weights) and `model.json` (what they are the weights of).
+
+The fingerprint, a hash over both, travels with every embedding, so that vectors of different models never meet.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from tapetum.errors import RunError
+from tapetum.methods.method import Method, find_method
+from tapetum.outputs import atomic_file, write_json
+
+WEIGHTS = "model.safetensors"
+DESCRIPTION = "model.json"
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """What a file of weights belongs to.
+
+    method, settings, persons: how to build the networks. height, width: the image size in pixels.
+    fingerprint: 16 hexadecimal digits over weights and all of the above.
+    """
+
+    method: str
+    settings: dict[str, Any]
+    persons: int
+    height: int
+    width: int
+    fingerprint: str
+
+
+def save_model(folder: Path, method: Method, description: dict[str, Any]) -> str:
+    """Write weights and description into `folder`, atomically; returns the fingerprint.
+
+    description: method, settings, persons, height, width. The weights go first, so that a description always has
+    weights to describe; a reader that finds them apart refuses them by the fingerprint.
+    """
+    weights = {name: value.detach().contiguous().cpu() for name, value in method.state_dict().items()}
+    with atomic_file(folder / WEIGHTS) as temporary:
+        save_file(weights, temporary)
+        fingerprint = _fingerprint(temporary, description)
+    write_json(folder / DESCRIPTION, {**description, "fingerprint": fingerprint})
+    return fingerprint
+
+
+def read_description(folder: Path) -> ModelDescription:
+    """What the model of a run is. Raises RunError when the folder holds no finished model."""
+    path = folder / DESCRIPTION
+    if not path.is_file():
+        raise RunError(f"{folder} holds no {DESCRIPTION}. Give the folder of a run that `tapetum train` has finished.")
+    try:
+        return ModelDescription(**json.loads(path.read_text(encoding="utf-8")))
+    except (json.JSONDecodeError, TypeError, UnicodeDecodeError) as error:
+        raise RunError(f"{path} is not the description of a model. Train again, or restore the file.") from error
+
+
+def load_model(folder: Path) -> tuple[Method, ModelDescription]:
+    """Build a run's method and load its weights, ready to embed (evaluation mode, on the CPU).
+
+    Raises RunError for weights that are missing, truncated, or of another method or settings.
+    """
+    description = read_description(folder)
+    path = folder / WEIGHTS
+    if not path.is_file():
+        raise RunError(f"{path} does not exist. Train again, or restore the file.")
+    facts = {name: value for name, value in vars(description).items() if name != "fingerprint"}
+    if _fingerprint(path, facts) != description.fingerprint:
+        raise RunError(
+            f"{path} is not the file that {DESCRIPTION} beside it describes (fingerprint {description.fingerprint}):"
+            " it was truncated or changed. Train again, or restore both files."
+        )
+    method = build(description)
+    try:
+        method.load_state_dict(load_file(path))
+    except (SafetensorError, RuntimeError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise RunError(f"{path} does not hold the weights of '{description.method}': {reason}") from error
+    return method.eval(), description
+
+
+def build(description: ModelDescription) -> Method:
+    """A method with the settings of `description`, its networks untrained."""
+    kind = find_method(description.method)
+    # The file of weights replaces every value, so nothing is fetched to begin from.
+    begin = {"weights": "none"} if "weights" in kind.Settings.model_fields else {}
+    try:
+        settings = kind.Settings.model_validate({**description.settings, **begin})
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise RunError(
+            f"the model's setting '{name}' does not fit this '{description.method}': {first['msg']}."
+        ) from error
+    return kind(settings, description.persons)
+
+
+def _fingerprint(weights: Path, description: dict[str, Any]) -> str:
+    with weights.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256")
+    digest.update(json.dumps(description, sort_keys=True).encode())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,74 @@
+"""A run's folder: recipe.yaml (as it was run), run.json (the record), and what training adds beside them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tapetum.core import Dataset
+from tapetum.errors import OutputError, RunError
+from tapetum.model_file import read_description
+from tapetum.outputs import atomic_file, made_by, write_json
+from tapetum.recipe import Recipe
+
+RECIPE = "recipe.yaml"
+RECORD = "run.json"
+CHECKPOINT = "last.ckpt"
+LOG = "log.csv"
+EMBEDDINGS = "embeddings.parquet"
+RESULTS = "results.json"
+
+
+def prepare(output: Path, recipe: Recipe, dataset: Dataset) -> None:
+    """Begin a run's folder, or make sure that the one there is of this recipe and data.
+
+    Raises RunError for a run of another recipe or other data, OutputError for a folder of something else.
+    """
+    data = data_fingerprint(dataset)
+    wanted = recipe.model_dump(mode="json", exclude={"data": {"root"}})
+    if output.exists() and not output.is_dir():
+        raise OutputError(f"{output} is a file. Give the folder of a run with --output.")
+    for left_over in output.glob(".*.part"):  # of a write that was killed
+        left_over.unlink()
+    if (output / RECIPE).is_file():
+        given = yaml.safe_load((output / RECIPE).read_text(encoding="utf-8"))
+        if given != wanted or read_record(output)["data"] != data:
+            what = "another recipe" if given != wanted else "other data"
+            raise RunError(f"{output} holds a run of {what}. Give another --output, or remove that folder.")
+        return
+    if output.exists() and {path.name for path in output.iterdir()} - {RECORD}:
+        raise OutputError(f"{output} exists, and is neither empty nor a run. Give another --output.")
+    facts = {"seed": recipe.seed, "data": data, "dataset": dataset.name, "root": str(dataset.root.resolve())}
+    write_json(output / RECORD, made_by(finished=False, **facts))
+    with atomic_file(output / RECIPE) as temporary:
+        temporary.write_text(yaml.safe_dump(wanted, sort_keys=False), encoding="utf-8")
+
+
+def read_record(output: Path) -> dict[str, Any]:
+    """What a run says of itself. Raises RunError where it cannot be read."""
+    try:
+        record: dict[str, Any] = json.loads((output / RECORD).read_text(encoding="utf-8"))
+    except (OSError, json.JSONDecodeError) as error:
+        raise RunError(f"{output / RECORD} cannot be read. Remove the folder and train again.") from error
+    return record
+
+
+def finish(output: Path, best: Mapping[str, float]) -> None:
+    """Say in the run's record that it is done, which epoch was selected, and the fingerprint of its model."""
+    fingerprint = read_description(output).fingerprint
+    write_json(output / RECORD, {**read_record(output), "finished": True, "selected": best, "fingerprint": fingerprint})
+
+
+def data_fingerprint(dataset: Dataset) -> str:
+    """16 hexadecimal digits over every crop's path, person, camera and modality, and the splits."""
+    digest = hashlib.sha256()
+    for crop in dataset.crops:
+        digest.update(f"{crop.path}|{crop.person}|{crop.camera}|{crop.modality}\n".encode())
+    for name in sorted(dataset.splits):
+        digest.update(f"{name}:{','.join(map(str, dataset.splits[name]))}\n".encode())
+    return digest.hexdigest()[:16]

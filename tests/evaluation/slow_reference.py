@@ -1,0 +1,25 @@
+"""The rule of PROTOCOLS section 1, read out loud: one query after the other, nothing shared, nothing clever."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tapetum.core import FloatArray, IntArray, Trial
+
+
+def slow_trial(vectors: FloatArray, persons: IntArray, trial: Trial, cmc: str = "identities") -> dict[str, object]:
+    average, penalty, hits = [], [], []
+    for i, query in enumerate(trial.query):
+        distances = [sum((float(a) - float(b)) ** 2 for a, b in zip(vectors[query], vectors[j], strict=True)) ** 0.5
+                     for j in trial.gallery]  # fmt: skip
+        order = sorted(range(len(trial.gallery)), key=lambda j: distances[j])  # sorted() is stable
+        order = [j for j in order if trial.query_group is None or trial.gallery_group[j] != trial.query_group[i]]
+        seen = [persons[trial.gallery[j]] for j in order]
+        ranks = [rank for rank, person in enumerate(seen, start=1) if person == persons[query]]
+        if ranks:
+            average.append(np.mean([number / rank for number, rank in enumerate(ranks, start=1)]))
+            penalty.append(len(ranks) / ranks[-1])
+            hits.append((list(dict.fromkeys(seen)) if cmc == "identities" else seen).index(persons[query]))
+    length = len(set(persons[trial.gallery])) if cmc == "identities" else len(trial.gallery)
+    curve = [np.mean([hit <= place for hit in hits]) for place in range(length)] if hits else []
+    return {"cmc": curve, "mAP": np.mean(average or [0]), "mINP": np.mean(penalty or [0]), "valid": len(hits)}
