@@ -296,3 +296,7 @@ def show_error(sentence: str) -> None:
 def _stop(sentence: str, code: int) -> NoReturn:
     show_error(" ".join(sentence.split()))
     sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

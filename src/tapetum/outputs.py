@@ -9,7 +9,7 @@ import platform
 import shlex
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,8 @@ def atomic_file(path: Path) -> Iterator[Path]:
             raise
         raise OutputError(f"cannot write {path}: {error.strerror}. Give another place or free this one.") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # a file stands where its folder should be
+            temporary.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Any) -> None:

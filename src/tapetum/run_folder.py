@@ -24,29 +24,40 @@ EMBEDDINGS = "embeddings.parquet"
 RESULTS = "results.json"
 
 
-def prepare(output: Path, recipe: Recipe, dataset: Dataset) -> None:
-    """Begin a run's folder, or make sure that the one there is of this recipe and data.
+def is_begun(output: Path, recipe: Recipe, dataset: Dataset) -> bool:
+    """Whether `output` holds a run of this recipe and data, finished or not; it may also be free or missing.
 
     Raises RunError for a run of another recipe or other data, OutputError for a folder of something else.
     """
-    data = data_fingerprint(dataset)
-    wanted = recipe.model_dump(mode="json", exclude={"data": {"root"}})
     if output.exists() and not output.is_dir():
         raise OutputError(f"{output} is a file. Give the folder of a run with --output.")
-    for left_over in output.glob(".*.part"):  # of a write that was killed
-        left_over.unlink()
     if (output / RECIPE).is_file():
         given = yaml.safe_load((output / RECIPE).read_text(encoding="utf-8"))
-        if given != wanted or read_record(output)["data"] != data:
-            what = "another recipe" if given != wanted else "other data"
+        same = given == _plain(recipe)
+        if not same or read_record(output)["data"] != data_fingerprint(dataset):
+            what = "other data" if same else "another recipe"
             raise RunError(f"{output} holds a run of {what}. Give another --output, or remove that folder.")
-        return
-    if output.exists() and {path.name for path in output.iterdir()} - {RECORD}:
+        return True
+    if output.exists() and {path.name for path in output.iterdir() if path.suffix != ".part"} - {RECORD}:
         raise OutputError(f"{output} exists, and is neither empty nor a run. Give another --output.")
-    facts = {"seed": recipe.seed, "data": data, "dataset": dataset.name, "root": str(dataset.root.resolve())}
-    write_json(output / RECORD, made_by(finished=False, **facts))
+    return False
+
+
+def begin(output: Path, recipe: Recipe, dataset: Dataset) -> None:
+    """Write recipe and record into a free folder; sweep what a killed write left in one that is begun."""
+    for left_over in output.glob(".*.part"):
+        left_over.unlink()
+    if (output / RECIPE).is_file():
+        return
+    facts = {"seed": recipe.seed, "dataset": dataset.name, "root": str(dataset.root.resolve())}
+    write_json(output / RECORD, made_by(finished=False, data=data_fingerprint(dataset), **facts))
     with atomic_file(output / RECIPE) as temporary:
-        temporary.write_text(yaml.safe_dump(wanted, sort_keys=False), encoding="utf-8")
+        temporary.write_text(yaml.safe_dump(_plain(recipe), sort_keys=False), encoding="utf-8")
+
+
+def _plain(recipe: Recipe) -> dict[str, Any]:
+    # Where the data lies may change between two starts of one run; what it holds may not.
+    return recipe.model_dump(mode="json", exclude={"data": {"root"}})
 
 
 def read_record(output: Path) -> dict[str, Any]:

@@ -21,7 +21,6 @@ import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import RichProgressBar
-from pytorch_lightning.utilities import rank_zero_only
 
 from tapetum.core import Batch, Dataset
 from tapetum.data.loading import Loading, TrainingLoader, training_loader
@@ -34,7 +33,7 @@ from tapetum.methods.method import Method, MethodSettings, Progress, Terms, find
 from tapetum.model_file import save_model
 from tapetum.optimisation import build_optimiser, learning_rate_factor, set_learning_rate
 from tapetum.recipe import Recipe, validate
-from tapetum.run_folder import CHECKPOINT, finish, prepare, read_record
+from tapetum.run_folder import CHECKPOINT, begin, finish, is_begun, read_record
 from tapetum.training_log import TrainingLog
 
 _LOG_EVERY = 10
@@ -48,9 +47,7 @@ def train(recipe: Recipe, dataset: Dataset, output: Path, *, workers: int = 1, d
     Raises RunError when `output` holds another recipe's run, RecipeError and DataError for what cannot be trained.
     """
     dataset = dataset.without("test")
-    if getattr(rank_zero_only, "rank", 0) == 0:
-        prepare(output, recipe, dataset)
-    if read_record(output)["finished"]:
+    if is_begun(output, recipe, dataset) and read_record(output)["finished"]:
         return output
     torch.manual_seed(recipe.seed)
     method = build_method(recipe, len(dataset.persons(recipe.data.split)))
@@ -189,7 +186,7 @@ class _EpochEnd(pl.Callback):
     def __init__(self, loop: _Loop, dataset: Dataset, output: Path) -> None:
         self.loop, self.recipe, self.dataset, self.output = loop, loop.recipe, dataset, output
         self.best: dict[str, float] = {}
-        self.log: TrainingLog | None = None
+        self.record: TrainingLog | None = None
 
     def state_dict(self) -> dict[str, Any]:
         return {"best": self.best}
@@ -199,19 +196,20 @@ class _EpochEnd(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.is_global_zero:
-            self.log = self.loop.log_file = TrainingLog(self.output, trainer.current_epoch * self.loop.steps_per_epoch)
+            begin(self.output, self.recipe, self.dataset)
+            self.record = self.loop.log_file = TrainingLog(self.output, trainer.current_epoch * self.loop.steps_per_epoch)
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if self.log is not None:
-            self._select(self.log, trainer.current_epoch + 1)
+        if self.record is not None:
+            self._select(self.record, trainer.current_epoch + 1)
         part = self.output / f".{CHECKPOINT}.part"
         trainer.save_checkpoint(part)
         if trainer.is_global_zero:
             part.replace(self.output / CHECKPOINT)
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        if self.log is not None:
-            self.log.close()
+        if self.record is not None:
+            self.record.close()
 
     def _select(self, log: TrainingLog, epoch: int) -> None:
         last = epoch == self.recipe.schedule.epochs

@@ -46,12 +46,13 @@ def test_the_mean_over_all_orders_of_a_gallery(cmc):
 
 
 def test_mean_over_queries_and_trials():
-    # Query 0 sees one right of two, query 1 one of one; query 2 has no match and is left out. The second trial is sure.
-    persons = np.array([1, 2, 3, 1, 2])
-    first = Trial(np.array([0, 1, 2]), np.array([3, 4]), np.array([5, 7, 5]), np.array([7, 0]))
-    second = Trial(np.array([0]), np.array([3]))
-    assert chance([first], persons, "identities")["r1"] == pytest.approx((0.5 + 1) / 2)
-    assert chance([first, second], persons, "images")["mAP"] == pytest.approx(((0.75 + 1) / 2 + 1) / 2)
+    # Queries 0 and 1 see one right of two, query 2 one of one; query 3 has no match and is left out.
+    persons = np.array([1, 1, 2, 3, 1, 2])
+    first = Trial(np.array([0, 1, 2, 3]), np.array([4, 5]), np.array([5, 5, 7, 5]), np.array([7, 0]))
+    assert chance([first], persons, "identities")["r1"] == pytest.approx((0.5 + 0.5 + 1) / 3)
+    # The second trial is sure.
+    second = Trial(np.array([0]), np.array([4]))
+    assert chance([first, second], persons, "images")["mAP"] == pytest.approx(((0.75 + 0.75 + 1) / 3 + 1) / 2)
 
 
 def test_the_chance_level_of_sysu_mm01(shared):

@@ -1,9 +1,11 @@
 import functools
+import io
 import json
 import shutil
 
 import numpy as np
 import pytest
+from rich.console import Console
 from test_sysu_protocol import MINI, assert_golden, counting, crops_of, write_permutations
 
 from tapetum.core import Crop, Dataset, Modality
@@ -130,6 +132,18 @@ def test_the_table_says_all_that_a_reader_must_know():
     for words in ("sysu_mm01", "official", "euclidean", "percent", "no re-ranking", "each person of the gallery once"):
         assert words in markdown
     table = render_results(results)
+    with Console(width=80, file=io.StringIO(), record=True) as console:
+        console.print(table)
+    printed = console.export_text()
+    assert "…" not in printed
+    for text in (
+        "100.00",
+        f"{100 * mean['mAP']:.2f}",
+        f"±{100 * std['mINP']:.2f}",
+        "by chance",
+        f"of {valid['queries']}",
+    ):
+        assert text in printed
     assert table.row_count == 8
     assert [column.header for column in table.columns][:6] == ["setting", "r1", "r10", "r20", "mAP", "mINP"]
 

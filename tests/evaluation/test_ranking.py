@@ -27,6 +27,18 @@ def test_near_and_equal_distances_are_sorted_by_the_exact_distance(seed, dimensi
     np.testing.assert_array_equal(found, np.argsort(distances, axis=1, kind="stable"))
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_gallery_vectors_much_closer_than_the_products_rounding(seed):
+    # |q| = 1000 and |q - g| near 0.0001: the product errs by more than the whole squared distance.
+    random = np.random.default_rng(seed)
+    query = random.standard_normal((1, 1024)) * 1000 / 32
+    gallery = query + 1e-4 / 32 * random.uniform(0.9, 1.1, (4, 1)) * random.standard_normal((4, 1024))
+    found = sorted_columns(
+        query_factor(query, everything(1), "euclidean"), gallery_factor(gallery, everything(4), "euclidean"), None
+    )
+    np.testing.assert_array_equal(found, np.argsort(cdist(query, gallery), axis=1))
+
+
 def test_distances_are_summed_left_to_right():
     # From the left 2^53 + 1 + ... + 1 stays 2^53, since each 1 is lost; from the right the 64 ones count.
     large, ones = [2.0**26.5], [1.0] * 64
@@ -55,6 +67,12 @@ def test_trials_share_a_product_when_one_order_serves_all():
     same = families([Trial(query, np.array([0, 1, 2])), Trial(query, np.array([1, 0, 3]))], persons)
     assert [family.numbers for family in same] == [(0, 1)]
     assert sorted(same[0].columns.tolist()) == [0, 1, 2, 3]
+    # No trial stands in the table's order, yet they agree: rows 2 and 3 before row 0.
+    agreed = families([Trial(query, np.array([2, 0])), Trial(query, np.array([3, 0, 1]))], np.array([1, 1, 2, 3]))
+    assert [family.numbers for family in agreed] == [(0, 1)]
+    place = {row: column for column, row in enumerate(agreed[0].columns.tolist())}
+    assert place[2] < place[0]
+    assert place[3] < min(place[0], place[1])
     against = families([Trial(query, np.array([0, 2])), Trial(query, np.array([2, 0]))], persons)
     assert [family.numbers for family in against] == [(0,), (1,)]
     apart = families([Trial(query, np.array([0])), Trial(np.array([1]), np.array([0]))], persons)

@@ -1,0 +1,1 @@
+"""Pictures on disk, to tables of crops, to batches; one dataset a file."""

@@ -99,7 +99,8 @@ def _list_path(root: Path, split: str) -> Path:
 
 def _note_unknown_cameras(root: Path, notes: Notes) -> None:
     for name in list_folder(root, notes).folders:
-        if name.startswith("cam") and name.removeprefix("cam") not in CAMERA_MODALITY:
+        number = name.removeprefix("cam")
+        if name.startswith("cam") and number.isdecimal() and number not in CAMERA_MODALITY:
             notes.error(root / name, "is a camera that SYSU-MM01 does not have (cam1 ... cam6). Move it away.")
 
 

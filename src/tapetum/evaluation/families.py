@@ -85,6 +85,8 @@ def _common_order(galleries: Sequence[IntArray], persons: IntArray) -> IntArray 
 
     Neighbours of one person may swap: they hit or miss together, so no figure tells their tie.
     """
+    if all(_stands_in_table_order(gallery, persons) for gallery in galleries):
+        return np.unique(np.concatenate(galleries))  # the usual case, and quicker
     sorter: graphlib.TopologicalSorter[int | tuple[int, int]] = graphlib.TopologicalSorter()
     for number, gallery in enumerate(galleries):
         runs = np.split(gallery, np.flatnonzero(np.diff(persons[gallery])) + 1)
@@ -97,3 +99,10 @@ def _common_order(galleries: Sequence[IntArray], persons: IntArray) -> IntArray 
         return np.array([node for node in sorter.static_order() if isinstance(node, int)], dtype=np.int64)
     except graphlib.CycleError:
         return None
+
+
+def _stands_in_table_order(gallery: IntArray, persons: IntArray) -> bool:
+    """Whether the rows of each run of one person are all below those of the next run."""
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(persons[gallery])) + 1])
+    lowest, highest = np.minimum.reduceat(gallery, starts), np.maximum.reduceat(gallery, starts)
+    return bool((highest[:-1] < lowest[1:]).all())

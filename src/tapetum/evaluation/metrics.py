@@ -144,7 +144,7 @@ def _score_part(family: Family, table: _Table, gallery: FloatArray, part: slice,
     columns = sorted_columns(query_factor(table.vectors, rows, table.distance), gallery, hidden)
     match = asked[:, None] == table.persons[family.columns]
     if hidden is not None:
-        pass
+        match &= ~hidden
     scores = _score_matches(columns, np.take_along_axis(match, columns, axis=1), family.member)
     if cmc == "identities":
         scores.hit[:] = np.where(scores.hit > 0, _identity_ranks(columns, asked, family, table.persons), 0)

@@ -21,11 +21,14 @@ def render_results(results: Mapping[str, Any]) -> Table:
     """The results of `evaluate` as a table for the terminal: one row per setting, and its chance level below it."""
     table = Table(title=Text(_title(results)), caption=Text("\n".join(_remarks(results))), box=box.SIMPLE_HEAD)
     table.caption_justify = "left"
+    table.pad_edge, table.collapse_padding = False, True
     table.add_column("setting", no_wrap=True)
     for name in (*_FIGURES, *_COUNTS):
-        table.add_column(name, justify="right", no_wrap=True)
+        table.add_column(name, justify="right", no_wrap=True, overflow="fold")  # never cut a number short
     for name, setting in settings_of(results).items():
-        table.add_row(name, *_cells(setting), *_counts(setting))
+        # Two lines a cell, so that 80 columns are enough.
+        broken = [cell.replace(" ± ", "\n±").replace(" of", "\nof") for cell in (*_cells(setting), *_counts(setting))]
+        table.add_row(name, *broken)
         table.add_row("  by chance", *_chance(setting), *("",) * len(_COUNTS), style="dim")
     return table
 

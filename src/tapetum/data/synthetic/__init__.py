@@ -8,6 +8,7 @@ from tapetum.data.synthetic.identity import make_identity as make_identity
 from tapetum.data.synthetic.rendering import Keypoint as Keypoint
 from tapetum.data.synthetic.rendering import Truth as Truth
 from tapetum.data.synthetic.rendering import render as render
+from tapetum.data.synthetic.rendering import render_image as render_image
 from tapetum.data.synthetic.shapes import Part as Part
 from tapetum.data.synthetic.specification import PRESETS as PRESETS
 from tapetum.data.synthetic.specification import Factors as Factors
@@ -15,3 +16,4 @@ from tapetum.data.synthetic.specification import Nuisance as Nuisance
 from tapetum.data.synthetic.specification import SynthesisSpec as SynthesisSpec
 from tapetum.data.synthetic.views import View as View
 from tapetum.data.synthetic.views import sample_view as sample_view
+from tapetum.data.synthetic.views import sized as sized

@@ -46,7 +46,8 @@ def backdrop(view: View) -> Planes:
     rows = np.clip(np.floor(ys * step) + FLOOR, 0, HEIGHT - 1).astype(np.int64)
     columns = np.floor(np.arange(width, dtype=np.float32) * step + np.float32(view.backdrop * WIDTH))
     places = rows[:, None] * WIDTH + columns.astype(np.int64) % WIDTH
-    return np.take(scene.reshape(len(scene), -1), places, axis=1)
+    planes: Planes = np.take(scene.reshape(len(scene), -1), places, axis=1)
+    return planes
 
 
 @lru_cache(maxsize=16)
@@ -139,7 +140,11 @@ def _paint(scene: Planes, patch: _Patch, tones: Stream) -> None:
     elif patch.kind == "pillar":
         area *= (np.float32(1.15) - np.float32(0.5) * np.abs(columns / np.float32(wide) - np.float32(0.4)))[None]
     elif patch.kind == "shelf":
-        area[:] = np.where((rows % 34 < 4)[None], ground, detail * (np.float32(0.4) + np.float32(0.9) * mottle()[rows // 34 * 40 % 256, columns * 3 % 256]))
+        area[:] = np.where(
+            (rows % 34 < 4)[None],
+            ground,
+            detail * (np.float32(0.4) + np.float32(0.9) * mottle()[rows // 34 * 40 % 256, columns * 3 % 256]),
+        )
     else:
         _paint_outdoor(area, patch, ground, detail)
 

@@ -1,4 +1,4 @@
-"""The six cameras (SYSU-MM01's: 1, 2, 4, 5 colour, 3 and 6 near-infrared) and RegDB's pair of a colour and a heat camera.
+"""The six cameras (SYSU-MM01's: 1, 2, 4, 5 colour, 3 and 6 near-infrared) and RegDB's pair of colour and heat.
 
 What a camera fixes for all its pictures: band, room, height, the ways people walk past it, crop size, exposure, tint,
 blur and noise.

@@ -85,7 +85,9 @@ def _claim(out: Path, spec: SynthesisSpec, found: Manifest | None) -> None:
     wanted = {"spec": spec.to_json(), "generator": GENERATOR_VERSION}
     if begun.is_file():
         if json.loads(begun.read_text(encoding="utf-8")) != wanted:
-            raise OutputError(f"{out} holds the beginning of another synthetic dataset. Give an empty folder, or delete it.")
+            raise OutputError(
+                f"{out} holds the beginning of another synthetic dataset. Give an empty folder, or delete it."
+            )
     elif out.is_dir() and any(path.name != _PROGRESS for path in out.iterdir()):
         raise OutputError(f"{out} is not empty, and no synthetic dataset was begun there. Give an empty folder.")
     else:

@@ -1,4 +1,4 @@
-"""The files of a dataset beside its pictures: split lists, gallery draws, attributes, in the public datasets' own form."""
+"""The files beside the pictures: split lists, gallery draws and attributes, in the public datasets' form."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import csv
 import io
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from scipy.io import savemat
@@ -56,7 +56,7 @@ def gallery_draw(spec: SynthesisSpec) -> bytes:
             inner[person - 1, 0] = _permutations(spec.seed, camera, person, count)
         cells[camera - 1, 0] = inner
     stream = io.BytesIO()
-    savemat(stream, {"rand_perm_cam": cells}, do_compression=True)
+    savemat(cast(Any, stream), {"rand_perm_cam": cells}, do_compression=True)
     # scipy writes the time of day into the header's text.
     return _MAT_HEADER + stream.getvalue()[len(_MAT_HEADER) :]
 

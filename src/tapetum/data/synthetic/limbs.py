@@ -1,7 +1,8 @@
-"""Arms and legs: skin, sleeves, trousers, shoes. Smooth tubes through shoulder, elbow and wrist, hip, knee and ankle."""
+"""Arms and legs: skin, sleeves, trousers, shoes. Smooth tubes through shoulder, elbow, wrist and hip, knee, ankle."""
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,8 +15,8 @@ from tapetum.data.synthetic.structure import Clothes, Structure
 _LEFT: Vector = (1.0, 0.0, 0.0)
 # (place along the limb: 0 root, 1 elbow or knee, 2 wrist or ankle; radius in body heights)
 _ARM = ((0.0, 0.0315), (0.42, 0.0280), (0.86, 0.0228), (1.0, 0.0222), (1.14, 0.0226), (1.4, 0.0232), (2.0, 0.0152))
-_LEG = ((0.0, 0.0525), (0.3, 0.0525), (0.6, 0.0470), (0.86, 0.0385), (1.0, 0.0360), (1.14, 0.0350), (1.38, 0.0375))
-_SHIN = ((1.7, 0.0270), (2.0, 0.0205))
+_THIGH = ((0.0, 0.0525), (0.3, 0.0525), (0.6, 0.0470), (0.86, 0.0385), (1.0, 0.0360))
+_LEG = (*_THIGH, (1.14, 0.0350), (1.38, 0.0375), (1.7, 0.0270), (2.0, 0.0205))
 _ROUND = 0.14
 """The polyline root - middle - end is rounded within this share of a bone around the middle joint."""
 
@@ -56,7 +57,7 @@ def add_legs(shapes: Shapes, skeleton: Skeleton, structure: Structure) -> None:
     """Both legs with trousers (or bare, below skirts and shorts) and shoes."""
     body, clothes = structure.body, structure.clothes
     girth = _leg_girth(structure)
-    profile = [(place, radius * girth) for place, radius in _LEG + _SHIN]
+    profile = [(place, radius * girth) for place, radius in _LEG]
     sleeve = _trouser_leg(clothes)
     for leg in skeleton.legs:
         shown = _skirt_shows(clothes) if sleeve is None else 0.0
@@ -73,11 +74,9 @@ def _skirt_shows(clothes: Clothes) -> float:
 
 def leg_radius(structure: Structure, place: float) -> float:
     """The radius of a leg with its trousers at 0 (hip) ... 1 (knee) ... 2 (ankle)."""
-    profile = [(knot, radius * _leg_girth(structure)) for knot, radius in _LEG + _SHIN]
+    bare = radius_at(_LEG, place) * _leg_girth(structure)
     sleeve = _trouser_leg(structure.clothes)
-    if sleeve is None or place > sleeve.end:
-        return radius_at(profile, place)
-    return _covered_radius(profile, sleeve, place)
+    return bare if sleeve is None or place > sleeve.end else _covered_radius(bare, sleeve, place)
 
 
 def _leg_girth(structure: Structure) -> float:
@@ -98,9 +97,7 @@ def _trouser_leg(clothes: Clothes) -> _Sleeve | None:
 def limb_point(limb: Limb, place: float) -> Vector:
     """The point of a limb's centre line at 0 (root) ... 1 (middle) ... 2 (end), rounded at the middle joint."""
     if abs(place - 1.0) >= _ROUND:
-        start, end, share = (
-            (limb.root, limb.middle, place) if place < 1.0 else (limb.middle, limb.end, place - 1.0)
-        )
+        start, end, share = (limb.root, limb.middle, place) if place < 1.0 else (limb.middle, limb.end, place - 1.0)
         return _between(start, end, share)
     before, after = _between(limb.root, limb.middle, 1.0 - _ROUND), _between(limb.middle, limb.end, _ROUND)
     share = (place - 1.0 + _ROUND) / (2.0 * _ROUND)
@@ -129,24 +126,23 @@ def _add_limb(
     end = sleeve.end if sleeve is not None else 0.0
     if sleeve is not None:
         covered = [place for place, _ in profile if place < end - 0.04] + [end]
-        rings = [_ring(limb, place, _covered_radius(profile, sleeve, place)) for place in covered]
+        rings = [_ring(limb, place, _covered_radius(radius_at(profile, place), sleeve, place)) for place in covered]
         _add_tube(shapes, rings, covered, material, (upper, lower))
     if end < 1.95:
-        bare = [max(end - 0.06, profile[0][0])] + [place for place, _ in profile if place > end + 0.02]
+        start = max(end - 0.06, profile[0][0])
+        bare = [start] + [place for place, _ in profile if place > max(end, start) + 0.02]
         rings = [_ring(limb, place, radius_at(profile, place)) for place in bare]
         _add_tube(shapes, rings, bare, SKIN, (upper, lower))
 
 
-def _covered_radius(profile: Sequence[tuple[float, float]], sleeve: _Sleeve, place: float) -> float:
+def _covered_radius(bare: float, sleeve: _Sleeve, place: float) -> float:
     share = min(place / sleeve.end, 1.0)
     hanging = sleeve.floor * min(max(2.0 * share - 1.0, 0.0), 1.0)
-    return max(radius_at(profile, place) + sleeve.ease, hanging) + sleeve.flare * share * share
+    return max(bare + sleeve.ease, hanging) + sleeve.flare * share * share
 
 
-def _add_tube(
-    shapes: Shapes, rings: list[Ring], places: list[float], material: int, parts: tuple[Part, Part]
-) -> None:
-    middles = [(first + second) / 2.0 for first, second in zip(places, places[1:], strict=False)]
+def _add_tube(shapes: Shapes, rings: list[Ring], places: list[float], material: int, parts: tuple[Part, Part]) -> None:
+    middles = [(first + second) / 2.0 for first, second in itertools.pairwise(places)]
     shapes.tube(rings, _LEFT, [Finish(material, parts[0] if middle < 1.0 else parts[1]) for middle in middles])
 
 

@@ -40,7 +40,7 @@ class Pattern:
 
 @dataclass(frozen=True)
 class Appearance:
-    """Visible light: per material, in `MATERIALS`' order, the ground's and the pattern's linear RGB, and the pattern."""
+    """Visible light: per material, in the order of `MATERIALS`, linear RGB of ground and pattern, and the pattern."""
 
     colours: tuple[Colour, ...]
     seconds: tuple[Colour, ...]

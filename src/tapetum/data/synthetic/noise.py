@@ -24,19 +24,21 @@ def smooth_field(shape: tuple[int, int], cells: tuple[int, int], *key: str | int
     below, right = (rows + 1) % cells[0], (columns + 1) % cells[1]
     upper = grid[rows][:, columns] * (1 - column_share) + grid[rows][:, right] * column_share
     lower = grid[below][:, columns] * (1 - column_share) + grid[below][:, right] * column_share
-    return upper * (1 - row_share[:, None]) + lower * row_share[:, None]
+    blended = upper * (1 - row_share[:, None]) + lower * row_share[:, None]
+    return blended.astype(np.float32, copy=False)
 
 
 def _places(count: int, cells: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     place = np.arange(count, dtype=np.float32) * np.float32(cells / count)
     cell = np.floor(place)
     share = place - cell
-    return cell.astype(np.int64), share * share * (3 - 2 * share)
+    eased: NDArray[np.float32] = share * share * (3 - 2 * share)
+    return cell.astype(np.int64), eased
 
 
 @lru_cache(maxsize=1)
 def fold_slopes() -> NDArray[np.float32]:
-    """Slopes of cloth (2, TILE, TILE): across and along. Rows run along the garment; folds lie slanted and crosswise."""
+    """Slopes of cloth (2, TILE, TILE), across and along the garment: slanted folds. Rows run along the garment."""
     height = smooth_field((TILE, TILE), (10, 6), "folds", 1)
     height = height + 0.55 * smooth_field((TILE, TILE), (26, 10), "folds", 2)
     # Ridges: the crease where two slopes meet is what a fold looks like.

@@ -6,15 +6,13 @@ import multiprocessing
 import signal
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
-from multiprocessing.process import BaseProcess
-from typing import Any
+from multiprocessing.context import SpawnProcess
+from typing import Any, cast
 
 from tapetum.errors import InternalError
 
 
-def share_out(
-    task: Callable[..., None], context: tuple[Any, ...], items: Sequence[int], workers: int
-) -> Iterator[int]:
+def share_out(task: Callable[..., None], context: tuple[Any, ...], items: Sequence[int], workers: int) -> Iterator[int]:
     """Run task(*context, item) for all items, in `workers` processes, and yield each item when it is done.
 
     One worker runs in this process. Errors of a task are raised here; then, and when the iterator is closed or
@@ -27,7 +25,7 @@ def share_out(
             yield item
         return
     start = multiprocessing.get_context("spawn")
-    processes: list[BaseProcess] = []
+    processes: list[SpawnProcess] = []
     receivers: list[Connection] = []
     try:
         for place in range(workers):
@@ -49,15 +47,15 @@ def _collect(receivers: list[Connection]) -> Iterator[int]:
     open_ones = list(receivers)
     while open_ones:
         for ready in wait(open_ones):
-            assert isinstance(ready, Connection)
+            receiver = cast(Connection, ready)
             try:
-                message = ready.recv()
+                message = receiver.recv()
             except EOFError:
                 raise InternalError("a worker process ended before its work was done (out of memory?).") from None
             if isinstance(message, BaseException):
                 raise message
             if message is None:
-                open_ones.remove(ready)
+                open_ones.remove(receiver)
             else:
                 yield message
 

@@ -1,7 +1,7 @@
 """From the person's frame to pixels: heading, the camera's tilt, perspective, and where the person lies in the crop.
 
-Perspective is applied to every end of every solid (its place and its size), and the rays are parallel: close to the true
-picture for a person some body heights away, and each solid stays a quadric.
+Perspective is applied to every end of every solid (its place and its size), and the rays are parallel: close to the
+true picture for a person some body heights away, and each solid stays a quadric.
 
 Pixel frame: x right, y down, z away from the camera, all in pixels.
 """

@@ -3,7 +3,7 @@
 A frustum or an ellipsoid is a quadric: with q = (X, Y, Z) from its centre, q'Qq + 2 g'q + h = 0 is quadratic in Z, so
     Z = -b - sqrt(disc),   b linear and disc quadratic in (X, Y),
 and the coefficients are found once per solid. All solids' pieces of picture rows are then laid end to end in flat
-arrays: a person has some sixty solids of a few hundred pixels, and one NumPy call for each would cost more than its work.
+arrays: a person has some sixty solids of a few hundred pixels, and a NumPy call for each would cost more than its work.
 Where disc < 0 the root is NaN, which no comparison lets through.
 """
 
@@ -57,7 +57,8 @@ def solid_frames(solids: Solids) -> Frames:
     span = np.maximum(length(solids.end - solids.start), 1e-6)
     slope = np.where(solids.column("kind") == Kind.FRUSTUM, (a1 - a0) / span, 0.0)
     linked = solids.column("linked") > 0
-    ratio = (a0 + a1) / np.maximum(b0 + b1, 1e-9)
+    # The deeper of both ends decides, so that what a ring was made to hold stays inside.
+    ratio = np.minimum(a0 / np.maximum(b0, 1e-9), a1 / np.maximum(b1, 1e-9))
     return Frames(
         left,
         front,
@@ -103,11 +104,7 @@ def _quadrics(solids: Solids, frames: Frames) -> _Quadric:
 
     def q(i: int, j: int) -> FloatArray:
         left, front, travel = frames.left, frames.front, frames.travel
-        return (
-            one_l * left[:, i] * left[:, j]
-            + one_f * front[:, i] * front[:, j]
-            + one_w * travel[:, i] * travel[:, j]
-        )
+        return one_l * left[:, i] * left[:, j] + one_f * front[:, i] * front[:, j] + one_w * travel[:, i] * travel[:, j]
 
     pull = np.where(frustum, -a0 * k, 0.0)
     gx, gy, gz = (pull * frames.travel[:, i] for i in range(3))

@@ -14,18 +14,18 @@ from tapetum.data.synthetic.body import build_person
 from tapetum.data.synthetic.cameras import Band
 from tapetum.data.synthetic.identity import Identity, make_identity
 from tapetum.data.synthetic.projection import Projection
-from tapetum.data.synthetic.raster import FAR, Hits, cast, solid_frames
+from tapetum.data.synthetic.raster import Hits, cast, solid_frames
 from tapetum.data.synthetic.sensor import develop
 from tapetum.data.synthetic.shapes import Part
 from tapetum.data.synthetic.skeleton import Skeleton, Vector, along, pose
 from tapetum.data.synthetic.specification import Factors, SynthesisSpec
 from tapetum.data.synthetic.surface import Surface, see_surface
-from tapetum.data.synthetic.views import Occluder, View
+from tapetum.data.synthetic.views import Occluder, View, sized
 
 
 @dataclass(frozen=True)
 class Keypoint:
-    """A joint in the picture: x to the right and y down in pixels. visible: it lies in the crop with nothing before it."""
+    """A joint in the picture: x to the right and y down, in pixels. visible: in the crop with nothing before it."""
 
     x: float
     y: float
@@ -72,7 +72,7 @@ def render(
     The truth does not depend on the band nor on the person's appearance.
     """
     if size is not None:
-        view = replace(view, framing=replace(view.framing, height=size[0], width=size[1]))
+        view = sized(view, *size)
     if modality is not None:
         view = replace(view, camera=replace(view.camera, band=modality))
     light, part, figure = _scene(identity, view)
@@ -175,7 +175,9 @@ def _occlude(light: Planes, part: NDArray[np.uint8], occluder: Occluder, view: V
         "left": np.s_[:, :across],
         "right": np.s_[:, wide - across :],
         "rail": np.s_[
-            round(tall * (0.5 + 0.2 * occluder.reach)) : round(tall * (0.5 + 0.2 * occluder.reach)) + max(tall // 40, 3), :
+            round(tall * (0.5 + 0.2 * occluder.reach)) : round(tall * (0.5 + 0.2 * occluder.reach))
+            + max(tall // 40, 3),
+            :,
         ],
     }[occluder.kind]
     strength = 0.55 if view.camera.band == "nir" else 1.0
@@ -202,10 +204,10 @@ def _truth(figure: _Figure, part: NDArray[np.uint8]) -> Truth:
 def _visible(place: list[float], depth: float, seen: NDArray[np.bool_], surface: NDArray[np.float32]) -> bool:
     """A joint inside the body is visible when the surface before it is the joint's own: not much nearer than it."""
     tall, wide = seen.shape
-    column, row = int(place[0]), int(place[1])
-    if not (0 <= column < wide and 0 <= row < tall) or place[0] < 0 or place[1] < 0:
+    if not (0 <= place[0] < wide and 0 <= place[1] < tall):
         return False
-    return bool(seen[row, column]) and float(surface[row, column]) < FAR and place[2] - float(surface[row, column]) < depth
+    column, row = int(place[0]), int(place[1])
+    return bool(seen[row, column]) and place[2] - float(surface[row, column]) < depth
 
 
 def _joints(skeleton: Skeleton) -> dict[str, Vector]:

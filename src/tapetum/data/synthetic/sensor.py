@@ -74,4 +74,5 @@ def _vignette(shape: tuple[int, ...], strength: float) -> Planes:
     tall, wide = shape
     y = (np.arange(tall, dtype=np.float32) * np.float32(2.0 / tall) - 1)[:, None]
     x = (np.arange(wide, dtype=np.float32) * np.float32(2.0 / wide) - 1)[None, :]
-    return 1 - np.float32(strength) * (y * y * np.float32(0.6) + x * x * np.float32(0.4))
+    light = 1 - np.float32(strength) * (y * y * np.float32(0.6) + x * x * np.float32(0.4))
+    return light.astype(np.float32, copy=False)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from tapetum.data.synthetic.garments import add_folds, dress, pattern_share
+from tapetum.data.synthetic.cloth import add_folds, pattern_share
+from tapetum.data.synthetic.garments import dress
 from tapetum.data.synthetic.identity import Identity
 from tapetum.data.synthetic.materials import heat_table
 from tapetum.data.synthetic.raster import FAR, Hits
@@ -44,12 +45,11 @@ def _lambert(surface: Surface, light: Light) -> Pixels:
     # Half-Lambert keeps some form in the shadow; the sky is brighter than the floor.
     wrapped = np.clip(facing * np.float32(0.75) + np.float32(0.25), 0, 1)
     sky = np.float32(0.78) - np.float32(0.22) * ny
-    return np.float32(light.ambient) * sky + np.float32(1.25 - light.ambient) * wrapped
+    lit: Pixels = np.float32(light.ambient) * sky + np.float32(1.25 - light.ambient) * wrapped
+    return lit
 
 
-def colour_light(
-    surface: Surface, identity: Identity, light: Light, shade: Pixels
-) -> tuple[Pixels, Pixels, Pixels]:
+def colour_light(surface: Surface, identity: Identity, light: Light, shade: Pixels) -> tuple[Pixels, Pixels, Pixels]:
     """Linear red, green and blue of every visible pixel."""
     looks = identity.appearance
     share = _patterns(surface, identity)

@@ -48,8 +48,10 @@ class Kind(enum.IntEnum):
 COLUMNS = {
     name: place
     for place, name in enumerate(
-        "x0 y0 z0 x1 y1 z1 left_x left_y left_z a0 b0 a1 b1 v0 v1 low high clip_a clip_b clip_w"
-        " kind material part linked".split()
+        (
+            *("x0", "y0", "z0", "x1", "y1", "z1", "left_x", "left_y", "left_z", "a0", "b0", "a1", "b1", "v0", "v1"),
+            *("low", "high", "clip_a", "clip_b", "clip_w", "kind", "material", "part", "linked"),
+        )
     )
 }
 """x0 ... z1: both ends of a frustum's axis (for others: centre, and centre plus the unit axis w). a: half-width along

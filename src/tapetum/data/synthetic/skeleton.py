@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from tapetum.data.synthetic.random_keys import cosine, sine
-from tapetum.data.synthetic.structure import Body, Structure
+from tapetum.data.synthetic.structure import Structure
 from tapetum.data.synthetic.views import View
 
 Vector = tuple[float, float, float]
@@ -63,7 +63,7 @@ def pose(structure: Structure, view: View) -> Skeleton:
     # The lower ankle stands on the ground.
     drop = min(leg.end[1] + min(leg.tip[1], 0.0) * 0.11 for leg in legs) - ANKLE_HEIGHT - structure.clothes.heel
     pelvis = (0.0, HIP_HEIGHT * body.leg - drop, 0.0)
-    legs = tuple(_moved(leg, -drop) for leg in legs)  # type: ignore[assignment]
+    legs = _moved(legs[0], -drop), _moved(legs[1], -drop)
     stoop = body.stoop + (2.0 if view.walking else 0.0)
     lean, front = (0.0, cosine(stoop), sine(stoop)), (0.0, -sine(stoop), cosine(stoop))
     neck = along(pelvis, lean, 0.325)
@@ -76,8 +76,7 @@ def pose(structure: Structure, view: View) -> Skeleton:
 
 
 def _moved(limb: Limb, rise: float) -> Limb:
-    raised = ((joint[0], joint[1] + rise, joint[2]) for joint in (limb.root, limb.middle, limb.end))
-    root, middle, end = raised
+    root, middle, end = ((joint[0], joint[1] + rise, joint[2]) for joint in (limb.root, limb.middle, limb.end))
     return Limb(root, middle, end, limb.tip)
 
 
@@ -121,21 +120,24 @@ def _arm(structure: Structure, view: View, pelvis: Vector, lean: Vector, side: f
     return Limb(root, elbow, wrist, tip)
 
 
+_HABITS = {"pocket": (-14.0, 26.0, 12.0), "phone": (22.0, 118.0, 26.0), "strap": (4.0, 138.0, 16.0)}
+"""Upper arm, forearm, and the forearm's turn inward."""
+
+
 def _arm_angles(structure: Structure, view: View, side: float) -> tuple[float, float, float]:
     """Angles of the upper arm and forearm from hanging (positive: forward), and the forearm's turn inward."""
     body = structure.body
-    busy = 1.0 if structure.carried_right is (side < 0) else -1.0
-    if structure.carried == "suitcase" and busy > 0:
-        return -24.0, -16.0, -4.0
-    if structure.carried == "handbag" and busy > 0:
+    carrying_side = -1.0 if structure.carried_right else 1.0
+    in_hand = structure.carried in ("suitcase", "handbag")
+    if in_hand and side == carrying_side:
+        if structure.carried == "suitcase":
+            return -24.0, -16.0, -4.0
         still = body.swing * 0.3 * _swing(view, side)
         return still, still + 5.0, 2.0
-    if view.habit and structure.habit != "swing":
-        both = structure.habit == "pocket"
-        if both or (busy < 0 and structure.carried in ("suitcase", "handbag")) or (busy > 0):
-            return {"pocket": (-14.0, 26.0, 12.0), "phone": (22.0, 118.0, 26.0), "strap": (4.0, 138.0, 16.0)}[
-                structure.habit
-            ]
+    # Phones and straps are held by one hand: the one that carries nothing.
+    habit_side = -carrying_side if in_hand else carrying_side
+    if view.habit and structure.habit != "swing" and (structure.habit == "pocket" or side == habit_side):
+        return _HABITS[structure.habit]
     swung = body.swing * _swing(view, side)
     bend = body.elbow * (1.0 + 0.6 * _swing(view, side)) if view.walking else body.elbow
     return swung, swung + max(bend, 2.0), 0.25 * bend

@@ -82,7 +82,9 @@ class SynthesisSpec:
 
     def __post_init__(self) -> None:
         if self.persons > 9999:
-            raise ValueError(f"{self.persons} persons are asked for, and folders have four digits. Ask for 9999 at most.")
+            raise ValueError(
+                f"{self.persons} persons are asked for, and folders have four digits. Ask for 9999 at most."
+            )
 
     @property
     def persons(self) -> int:

@@ -118,7 +118,9 @@ def _shading_table(solids: Solids, frames: Frames) -> dict[str, FloatArray]:
 def _along_tubes(values: FloatArray, linked: FloatArray) -> FloatArray:
     """The mean over each tube: a stripe that runs along a garment must not break from piece to piece."""
     tube = np.cumsum(linked == 0) - 1
-    return (np.bincount(tube, values) / np.bincount(tube))[tube]
+    means: FloatArray = np.bincount(tube, values) / np.bincount(tube)
+    spread: FloatArray = means[tube]
+    return spread
 
 
 def _gather(table: dict[str, FloatArray], solid: NDArray[np.int64]) -> dict[str, Pixels]:
@@ -126,13 +128,15 @@ def _gather(table: dict[str, FloatArray], solid: NDArray[np.int64]) -> dict[str,
 
 
 def _dot(first: tuple[Pixels, ...], second: tuple[Pixels, ...]) -> Pixels:
-    return first[0] * second[0] + first[1] * second[1] + first[2] * second[2]
+    products: Pixels = first[0] * second[0] + first[1] * second[1] + first[2] * second[2]
+    return products
 
 
 def _side(across: Pixels, front: Pixels) -> Pixels:
     """A measure of the angle around an axis that needs no arc tangent: |x| / (|x| + |z|), folded over at the back."""
     around = across / np.maximum(np.abs(across) + np.abs(front), np.float32(1e-6))
-    return np.where(front >= 0, around, np.where(across >= 0, 2 - around, -2 - around))
+    folded: Pixels = np.where(front >= 0, around, np.where(across >= 0, 2 - around, -2 - around))
+    return folded
 
 
 def _face_boxes(

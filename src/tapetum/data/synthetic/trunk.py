@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
-from tapetum.data.synthetic.limbs import leg_radius
+from tapetum.data.synthetic.limbs import leg_radius, limb_point
 from tapetum.data.synthetic.materials import LOWER, SKIN, UPPER
 from tapetum.data.synthetic.shapes import Finish, Part, Ring, Shapes
-from tapetum.data.synthetic.skeleton import HIP_HEIGHT, KNEE_HEIGHT, Skeleton, Vector, along
+from tapetum.data.synthetic.skeleton import HIP_HEIGHT, KNEE_HEIGHT, Limb, Skeleton, Vector, along
 from tapetum.data.synthetic.structure import Body, Clothes, Structure
 
 _LEFT: Vector = (1.0, 0.0, 0.0)
@@ -26,6 +27,8 @@ _PROFILE = (
     (0.475, 0.0930, 0.067, "hip", 0.0, 0.0),
 )
 _WAIST = 0.605
+_UNDER = -0.012
+"""Ease of what the upper garment covers: so far inside that it shows nowhere."""
 
 
 def add_trunk(shapes: Shapes, skeleton: Skeleton, structure: Structure) -> None:
@@ -43,13 +46,15 @@ def add_trunk(shapes: Shapes, skeleton: Skeleton, structure: Structure) -> None:
         wide = {"slim": 0.003, "regular": 0.006, "wide": 0.009}[clothes.fit]
         # Where the upper garment covers the seat, the seat stays well inside it, and its top is not needed.
         heights = [row[0] for row in _PROFILE if 0.47 < row[0] < min(clothes.hem + 0.07, _WAIST)]
-        rings = [_trunk_ring(skeleton, structure, height, wide if height < clothes.hem else -0.012) for height in heights]
+        rings = [
+            _trunk_ring(skeleton, structure, height, wide if height < clothes.hem else _UNDER) for height in heights
+        ]
         seat = _trunk_ring(skeleton, structure, 0.446, -0.010)
         shapes.tube([*rings, seat], _LEFT, Finish(LOWER, Part.HIPS))
 
 
 def trunk_point(skeleton: Skeleton, height: float) -> Vector:
-    """The trunk's centre at a height of the upright body: along the leaning trunk above the hips, straight down below."""
+    """The trunk's centre at a height of the upright body: along the lean above the hips, straight down below."""
     if height >= HIP_HEIGHT:
         return along(skeleton.pelvis, skeleton.lean, height - HIP_HEIGHT)
     return skeleton.pelvis[0], skeleton.pelvis[1] + height - HIP_HEIGHT, skeleton.pelvis[2]
@@ -58,9 +63,7 @@ def trunk_point(skeleton: Skeleton, height: float) -> Vector:
 def trunk_section(body: Body, height: float) -> tuple[float, float, float]:
     """Half-width, half-depth and forward shift of the bare trunk at a height of the upright body."""
     place = min(max(height, _PROFILE[-1][0]), _PROFILE[0][0])
-    for upper, lower in zip(_PROFILE, _PROFILE[1:], strict=False):
-        if place >= lower[0]:
-            break
+    upper, lower = next(pair for pair in itertools.pairwise(_PROFILE) if place >= pair[1][0])
     share = (place - lower[0]) / (upper[0] - lower[0])
     first, second = _section(body, upper), _section(body, lower)
     a, b, shift = (two + (one - two) * share for one, two in zip(first, second, strict=True))
@@ -130,8 +133,10 @@ def _add_skirt(
 ) -> None:
     """cut: height of the upper and the lower edge, ease, and flare at the lower edge."""
     start, end, ease, flare = cut
-    plain = [_trunk_ring(skeleton, structure, height, ease) for height in (start, 0.555, 0.515)]
-    rings = [_over_legs(skeleton, structure, ring, ease) for ring in plain]
+    # Under the upper garment the skirt stays well inside.
+    rings = [_trunk_ring(skeleton, structure, height, _UNDER) for height in (start, 0.555)]
+    ring = _trunk_ring(skeleton, structure, 0.515, ease if structure.clothes.hem > 0.515 else _UNDER)
+    rings.append(_over_legs(skeleton, structure, ring, ease) if structure.clothes.hem > 0.515 else ring)
     below = _skirt_rings(skeleton, structure, (0.515, end, ease, flare), rings[-1])
     shapes.tube([*rings, *below], _LEFT, finish)
 
@@ -140,7 +145,7 @@ def _skirt_rings(
     skeleton: Skeleton, structure: Structure, cut: tuple[float, float, float, float], top: Ring
 ) -> list[Ring]:
     start, end, ease, flare = cut
-    count = max(2, min(4, int((start - end) / 0.05) + 1))
+    count = max(2, min(7, int((start - end) / 0.035) + 1))
     rings = []
     for step in range(1, count + 1):
         share = step / count
@@ -162,18 +167,13 @@ def _over_legs(skeleton: Skeleton, structure: Structure, ring: Ring, ease: float
 
 def _leg_cover(skeleton: Skeleton, structure: Structure, height: float, ease: float, top: Ring) -> Ring:
     """The ellipse at a height of the upright body that holds both legs."""
-    rise = skeleton.pelvis[1] - HIP_HEIGHT
-    level = height + rise
-    thick = leg_radius(structure, (HIP_HEIGHT - height) / (HIP_HEIGHT - KNEE_HEIGHT)) + 0.002
-    xs, zs = [], []
+    level = height + skeleton.pelvis[1] - HIP_HEIGHT
+    xs, zs, thick = [], [], 0.0
     for leg in skeleton.legs:
-        for upper, lower in ((leg.root, leg.middle), (leg.middle, leg.end)):
-            if lower[1] <= level or lower is leg.end:
-                fall = max(upper[1] - lower[1], 1e-3)
-                share = min(max((upper[1] - level) / fall, 0.0), 1.0)
-                xs.append(upper[0] + (lower[0] - upper[0]) * share)
-                zs.append(upper[2] + (lower[2] - upper[2]) * share)
-                break
+        place, (x, _, z) = _leg_at(leg, level)
+        xs.append(x)
+        zs.append(z)
+        thick = max(thick, 1.06 * leg_radius(structure, place) + 0.002)
     left, right, front, back = max(xs), min(xs), max(zs), min(zs)
     # Cloth hangs from the hips: it does not get much narrower on its way down.
     half_a, half_b = (left - right) / 2.0, (front - back) / 2.0
@@ -182,5 +182,11 @@ def _leg_cover(skeleton: Skeleton, structure: Structure, height: float, ease: fl
     # Legs that are apart both ways lie in the corners of that box: the ellipse must go around them.
     corner_a, corner_b = (half_a + 0.75 * thick) / a, (half_b + 0.75 * thick) / b
     wider = max(math.sqrt(corner_a * corner_a + corner_b * corner_b), 1.0)
-    a, b = a * wider, b * wider
-    return Ring(((left + right) / 2.0, level, (front + back) / 2.0), a, b, height)
+    return Ring(((left + right) / 2.0, level, (front + back) / 2.0), a * wider, b * wider, height)
+
+
+def _leg_at(leg: Limb, level: float) -> tuple[float, Vector]:
+    """Where a leg crosses a level: 0 (hip) ... 2 (ankle), and the point of its centre line."""
+    upper, lower, first = (leg.root, leg.middle, 0.0) if leg.middle[1] <= level else (leg.middle, leg.end, 1.0)
+    share = min(max((upper[1] - level) / max(upper[1] - lower[1], 1e-3), 0.0), 1.0)
+    return first + share, limb_point(leg, first + share)

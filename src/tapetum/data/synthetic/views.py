@@ -1,8 +1,8 @@
-"""One look of one camera at one person: everything that changes from picture to picture, drawn from one keyed stream."""
+"""One look of one camera at one person: all that changes from picture to picture, drawn from one keyed stream."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tapetum.data.synthetic.cameras import CAMERAS, REGDB_CAMERAS, Camera
 from tapetum.data.synthetic.identity import FIRST_BYSTANDER, Identity
@@ -81,6 +81,11 @@ class View:
     noise: float
     quality: int
     grain: int
+
+
+def sized(view: View, height: int, width: int) -> View:
+    """The same view as a picture of another size, in pixels."""
+    return replace(view, framing=replace(view.framing, height=height, width=width))
 
 
 def sample_view(spec: SynthesisSpec, identity: Identity, camera: int, index: int) -> View:
@@ -162,7 +167,5 @@ def _draw_bystander(stream: Stream, probability: float) -> Bystander | None:
     present = stream.chance(probability)
     person = FIRST_BYSTANDER + int(stream.uniform(0.0, 100_000.0))
     shift = stream.uniform(0.35, 0.62) * (1.0 if stream.chance(0.5) else -1.0)
-    bystander = Bystander(
-        person, shift, stream.chance(0.7), stream.uniform(-180.0, 180.0), stream.uniform(0.0, 360.0)
-    )
+    bystander = Bystander(person, shift, stream.chance(0.7), stream.uniform(-180.0, 180.0), stream.uniform(0.0, 360.0))
     return bystander if present else None
