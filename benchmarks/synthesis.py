@@ -50,7 +50,9 @@ def main() -> None:
         count = draw(persons)
         rounds.append((time.process_time() - cpu, time.perf_counter() - wall))
     cpu, wall = min(rounds)
-    print(f"{count} images: {count / cpu:.0f} per CPU second ({1e3 * cpu / count:.1f} ms), {count / wall:.0f} per second")
+    print(
+        f"{count} images: {count / cpu:.0f} per CPU second ({1e3 * cpu / count:.1f} ms), {count / wall:.0f} per second"
+    )
     if options.profile:
         profiler = cProfile.Profile(time.process_time)
         profiler.runcall(draw, persons)

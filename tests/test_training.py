@@ -106,6 +106,9 @@ def test_what_cannot_be_trained_is_refused_in_a_sentence(dataset, tmp_path):
         train(tiny_recipe(batch={"persons": 9}), dataset, tmp_path / "d")
     with pytest.raises(DataError, match="no split 'trian'"):
         train(tiny_recipe(data={"dataset": "sysu_mm01", "split": "trian"}), dataset, tmp_path / "e")
+    alone = Dataset(dataset.name, dataset.root, dataset.crops, {"train": dataset.rows("train")})
+    with pytest.raises(RecipeError, match="has no validation persons to select on"):
+        train(tiny_recipe(), alone, tmp_path / "f")
     assert not any(tmp_path.iterdir()), "a refused recipe must leave no folder behind"
 
 

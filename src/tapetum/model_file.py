@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from tapetum.errors import RunError
 from tapetum.methods.method import Method, find_method
@@ -47,7 +47,7 @@ def save_model(folder: Path, method: Method, description: dict[str, Any]) -> str
     """
     weights = {name: value.detach().contiguous().cpu() for name, value in method.state_dict().items()}
     with atomic_file(folder / WEIGHTS) as temporary:
-        save_file(weights, temporary)
+        temporary.write_bytes(save(weights))
         fingerprint = _fingerprint(temporary, description)
     write_json(folder / DESCRIPTION, {**description, "fingerprint": fingerprint})
     return fingerprint

@@ -22,6 +22,7 @@ CHECKPOINT = "last.ckpt"
 LOG = "log.csv"
 EMBEDDINGS = "embeddings.parquet"
 RESULTS = "results.json"
+PIXELS = "pixels"
 
 
 def is_begun(output: Path, recipe: Recipe, dataset: Dataset) -> bool:
@@ -38,7 +39,7 @@ def is_begun(output: Path, recipe: Recipe, dataset: Dataset) -> bool:
             what = "other data" if same else "another recipe"
             raise RunError(f"{output} holds a run of {what}. Give another --output, or remove that folder.")
         return True
-    if output.exists() and {path.name for path in output.iterdir() if path.suffix != ".part"} - {RECORD}:
+    if output.exists() and {path.name for path in output.iterdir() if path.suffix != ".part"} - {RECORD, PIXELS}:
         raise OutputError(f"{output} exists, and is neither empty nor a run. Give another --output.")
     return False
 

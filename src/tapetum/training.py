@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
+import shutil
 import warnings
 from collections import defaultdict
 from collections.abc import Mapping
@@ -33,7 +34,7 @@ from tapetum.methods.method import Method, MethodSettings, Progress, Terms, find
 from tapetum.model_file import save_model
 from tapetum.optimisation import build_optimiser, learning_rate_factor, set_learning_rate
 from tapetum.recipe import Recipe, validate
-from tapetum.run_folder import CHECKPOINT, begin, finish, is_begun, read_record
+from tapetum.run_folder import CHECKPOINT, PIXELS, begin, finish, is_begun, read_record
 from tapetum.training_log import TrainingLog
 
 _LOG_EVERY = 10
@@ -49,9 +50,15 @@ def train(recipe: Recipe, dataset: Dataset, output: Path, *, workers: int = 1, d
     dataset = dataset.without("test")
     if is_begun(output, recipe, dataset) and read_record(output)["finished"]:
         return output
+    if recipe.validation is not None and not dataset.splits.get("val"):
+        raise RecipeError(
+            f"{dataset.root} has no validation persons to select on. Set some aside (--set data.options.val_persons=20"
+            " where the reader knows it), or keep the last weights (--set validation=null)."
+        )
     torch.manual_seed(recipe.seed)
     method = build_method(recipe, len(dataset.persons(recipe.data.split)))
-    loop = _Loop(method, recipe, dataset, workers)
+    pixels = output / PIXELS
+    loop = _Loop(method, recipe, dataset, workers, pixels if recipe.data.cache else None)
     epoch_end = _EpochEnd(loop, dataset, output)
     trainer = _trainer(recipe, devices, epoch_end)
     checkpoint = output / CHECKPOINT
@@ -63,6 +70,7 @@ def train(recipe: Recipe, dataset: Dataset, output: Path, *, workers: int = 1, d
         raise
     if trainer.is_global_zero:
         finish(output, epoch_end.best)
+        shutil.rmtree(pixels, ignore_errors=True)
     return output
 
 
@@ -97,12 +105,12 @@ class _Loop(pl.LightningModule):
 
     automatic_optimization = False
 
-    def __init__(self, method: Method, recipe: Recipe, dataset: Dataset, workers: int) -> None:
+    def __init__(self, method: Method, recipe: Recipe, dataset: Dataset, workers: int, cache: Path | None) -> None:
         super().__init__()
         self.method, self.recipe = method, recipe
         self.log_file: TrainingLog | None = None
         self.steps_per_epoch = 0  # known once the loader is made
-        self._dataset, self._workers = dataset, workers
+        self._dataset, self._workers, self._cache = dataset, workers, cache
         self._loader: TrainingLoader | None = None
         self._sums: dict[str, torch.Tensor] = {}
         self._counts: dict[str, int] = defaultdict(int)
@@ -115,6 +123,7 @@ class _Loop(pl.LightningModule):
             shape=BatchShape(batch.persons, batch.crops, batch.steps_per_epoch),
             augmentation=self.recipe.augmentation,
             workers=self._workers,
+            cache=self._cache,
         )
         share = Share(self.global_rank, self.trainer.world_size)
         loader = training_loader(
@@ -197,7 +206,9 @@ class _EpochEnd(pl.Callback):
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.is_global_zero:
             begin(self.output, self.recipe, self.dataset)
-            self.record = self.loop.log_file = TrainingLog(self.output, trainer.current_epoch * self.loop.steps_per_epoch)
+            self.record = self.loop.log_file = TrainingLog(
+                self.output, trainer.current_epoch * self.loop.steps_per_epoch
+            )
 
     def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.record is not None:

@@ -10,6 +10,7 @@ from tapetum.evaluation.protocols import (
     between_cameras,
     cmc_rule,
     llcm,
+    pku_reid_74,
     protocol_for,
     query_gallery,
     regdb,
@@ -37,6 +38,21 @@ def test_regdb_asks_everything_of_everything_in_both_directions():
     assert (back.query.tolist(), back.gallery.tolist(), back.gallery_group) == ([1], [0, 2], None)
     with pytest.raises(DataError, match="RegDB has 2 queries and 0 gallery images"):
         regdb([crops[0], crops[2]])
+
+
+def test_pku_asks_grey_crops_of_one_camera_in_the_other():
+    # Every picture stands there twice; within a camera the grey query would find its own original.
+    crops = [
+        Crop(f"{person}/{camera}", person, camera, light) for light in (RGB, IR) for person in (4, 7) for camera in "12"
+    ]
+    protocol = pku_reid_74(crops)
+    assert (protocol.name, cmc_rule(protocol)) == ("pku_reid_74", "images")
+    assert protocol_for("pku_reid_74", crops).settings.keys() == {"camera_1_to_2", "camera_2_to_1"}
+    (forth,), (back,) = protocol.settings["camera_1_to_2"], protocol.settings["camera_2_to_1"]
+    assert paths(crops, forth.query) == ["4/1", "7/1"]
+    assert paths(crops, forth.gallery) == ["4/2", "7/2"]
+    assert {crops[row].modality for row in (*forth.query, *back.query)} == {IR}
+    assert {crops[row].modality for row in (*forth.gallery, *back.gallery)} == {RGB}
 
 
 def llcm_crops():

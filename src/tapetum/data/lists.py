@@ -16,14 +16,17 @@ class ListedImage(NamedTuple):
     label: int
 
 
-def read_id_text(path: Path, notes: Notes) -> list[int]:
-    """Identities of a comma-separated text file, in its order. What is not a number >= 1 is noted as an error."""
+def read_id_text(path: Path, notes: Notes, may_be_empty: bool = False) -> list[int]:
+    """Identities of a comma-separated text file, in its order.
+
+    What is not a number >= 1 is noted as an error, and so is a list of nobody unless it `may_be_empty`.
+    """
     tokens = [token.strip() for token in _read_text(path, notes).replace("\n", ",").split(",")]
     given = [token for token in tokens if token]
     wrong = [token for token in given if not _is_number(token) or int(token) < 1]
     if wrong:
         notes.error(path, f"holds '{wrong[0][:40]}', which is no identity. Expected numbers such as 1,2,4,5.")
-    if not given:
+    if not given and not may_be_empty:
         notes.error(path, "names no identity. Expected numbers such as 1,2,4,5.")
     return _unique(path, [int(token) for token in given if token not in wrong], notes)
 

@@ -67,7 +67,8 @@ def read_ids(root: Path, split: str, notes: Notes | None = None) -> list[int]:
     notes = notes or Notes(strict=True)
     text = _list_path(root, split)
     if text.is_file():
-        return read_id_text(text, notes)
+        # A synthetic dataset may do without validation persons.
+        return read_id_text(text, notes, may_be_empty=split == "val")
     if text.with_suffix(".mat").is_file():
         return read_id_mat(text.with_suffix(".mat"), notes)
     notes.error(root, f"has no {text.relative_to(root).as_posix()}. Expected {_EXPECTED}. Pass it with --root.")

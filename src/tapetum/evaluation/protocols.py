@@ -18,7 +18,7 @@ from tapetum.evaluation.draws import TRIALS, cameras_of, cells, codes, rows_of, 
 from tapetum.evaluation.metrics import CmcRule
 from tapetum.evaluation.sysu_protocol import Draw, find_permutations, read_permutations, sysu_mm01
 
-_ORDINARY_CMC = ("regdb", "query_gallery")
+_ORDINARY_CMC = ("regdb", "pku_reid_74", "query_gallery")
 
 
 def protocol_for(
@@ -49,12 +49,14 @@ def protocol_for(
         return regdb(crops)
     if dataset == "llcm":
         return llcm(crops)
+    if dataset == "pku_reid_74":
+        return pku_reid_74(crops)
     infrared, rgb = (rows_of(crops, modality).tolist() for modality in (Modality.IR, Modality.RGB))
     return query_gallery(crops, *(declared or (infrared, rgb)))
 
 
 def cmc_rule(protocol: Protocol) -> CmcRule:
-    """RegDB and own tables count the first match among images; the others count each person once."""
+    """RegDB, PKU-Reid-74 and own tables count the first match among images; the others count each person once."""
     return "images" if protocol.name in _ORDINARY_CMC else "identities"
 
 
@@ -85,6 +87,22 @@ def llcm(crops: Sequence[Crop]) -> Protocol:
             _grouped(query, gallery, groups, "LLCM") for gallery in _draws(crops, rows_of(crops, asked), 0, TRIALS)
         )
     return Protocol("llcm", "agw", settings)
+
+
+def pku_reid_74(crops: Sequence[Crop]) -> Protocol:
+    """PKU-Reid-74: grey crops of one camera ask, RGB crops of the other answer; one trial each way.
+
+    Within a camera the grey crop and its RGB original are one picture, so nothing is asked there.
+    """
+    infrared, rgb = (rows_of(crops, modality) for modality in (Modality.IR, Modality.RGB))
+    camera = np.array([crop.camera for crop in crops])
+    settings = {
+        f"camera_{one}_to_{other}": (
+            _filled(Trial(infrared[camera[infrared] == one], rgb[camera[rgb] == other]), "PKU-Reid-74"),
+        )
+        for one, other in (("1", "2"), ("2", "1"))
+    }
+    return Protocol("pku_reid_74", "none", settings)
 
 
 def query_gallery(crops: Sequence[Crop], query: Iterable[int], gallery: Iterable[int]) -> Protocol:

@@ -48,9 +48,7 @@ def test_the_layout_is_that_of_sysu_mm01(made: Path) -> None:
         "attributes.csv", *(f"cam{number}" for number in range(1, 7)), "exp", "synth.json", "truth",
     ]  # fmt: skip
     for number in range(1, 7):
-        assert [path.name for path in sorted((made / f"cam{number}").iterdir())] == [
-            f"{p:04d}" for p in range(1, 6)
-        ]
+        assert [path.name for path in sorted((made / f"cam{number}").iterdir())] == [f"{p:04d}" for p in range(1, 6)]
         assert [path.name for path in sorted((made / f"cam{number}" / "0003").iterdir())] == ["0001.jpg", "0002.jpg"]
     assert (made / "exp" / "train_id.txt").read_text() == "1,2\n"
     assert (made / "exp" / "val_id.txt").read_text() == "3\n"
@@ -158,7 +156,13 @@ def regdb(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_regdb_mode_has_regdbs_lists_and_thermal_pictures(regdb: Path) -> None:
-    assert sorted(path.name for path in regdb.iterdir()) == ["Thermal", "Visible", "attributes.csv", "idx", "synth.json"]
+    assert sorted(path.name for path in regdb.iterdir()) == [
+        "Thermal",
+        "Visible",
+        "attributes.csv",
+        "idx",
+        "synth.json",
+    ]
     assert len(list((regdb / "idx").iterdir())) == 40
     for trial in range(1, 11):
         lists = {

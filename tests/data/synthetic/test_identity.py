@@ -39,9 +39,7 @@ def test_factors_of_one_stream_do_not_move_the_others() -> None:
     plain = replace(SPEC, factors=replace(SPEC.factors, pattern=0.0, pattern_nir=0.0))
     for person in range(1, 6):
         assert make_identity(plain, person).structure == make_identity(SPEC, person).structure
-        assert (
-            make_identity(plain, person).near_infrared.grounds == make_identity(SPEC, person).near_infrared.grounds
-        )
+        assert make_identity(plain, person).near_infrared.grounds == make_identity(SPEC, person).near_infrared.grounds
 
 
 def test_near_infrared_does_not_follow_the_visible_luminance() -> None:

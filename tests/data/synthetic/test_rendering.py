@@ -9,8 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from tapetum.data.synthetic import PRESETS, Part, View, make_identity, render, sample_view, sized
-from tapetum.data.synthetic import garments
+from tapetum.data.synthetic import PRESETS, Part, View, garments, make_identity, render, sample_view, sized
 from tapetum.data.synthetic.identity import Identity
 from tapetum.data.synthetic.rendering import render_image
 from tapetum.data.synthetic.views import Occluder
@@ -18,7 +17,7 @@ from tapetum.errors import InputError
 
 SPEC = PRESETS["small"]
 PINNED = Path(__file__).parent / "pinned.png"
-PINNED_HASH = "PINNED_HASH_HERE"
+PINNED_HASH = "207e210b6bec43e9f3a976620583f0ace22968701450c6efaf46a001ce672e20"
 
 
 def _view(person: int, camera: int, index: int = 1, size: tuple[int, int] = (160, 72)) -> tuple[Identity, View]:

@@ -42,7 +42,7 @@ def _add_hair(shapes: Shapes, skeleton: Skeleton, structure: Structure) -> None:
     back = along(skeleton.head, skeleton.face, -0.05 * size)
     if style in ("bob", "long"):
         around = along(along(skeleton.head, _DOWN, 0.022 * size), skeleton.face, -0.008 * size)
-        radii = _scaled((0.060, 0.062, 0.078), size * (0.55 + 0.45 * volume))
+        radii = _scaled((0.0535, 0.0620, 0.0770), size * (0.65 + 0.35 * volume))
         shapes.ellipsoid(around, axes, radii, finish, (0.0, 1.0, 0.12, 0.22))
     if style == "long":
         _add_falling_hair(shapes, skeleton, structure, (0.056 * volume, 0.024), 0.06 + 0.14 * structure.hair_length)

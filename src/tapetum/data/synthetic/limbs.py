@@ -42,7 +42,7 @@ def add_arms(shapes: Shapes, skeleton: Skeleton, structure: Structure) -> None:
     profile = [(place, radius * girth) for place, radius in _ARM]
     for arm in skeleton.arms:
         _add_limb(shapes, arm, profile, sleeve, (UPPER, Part.UPPER_ARM, Part.FOREARM))
-        shoulder = profile[0][1] + sleeve.ease
+        shoulder = _covered_radius(profile[0][1], sleeve, 0.0)
         down = _unit(arm.root, arm.middle)
         cap = Finish(UPPER, Part.UPPER_ARM)
         shapes.ellipsoid(arm.root, (_across(down), down), (shoulder, shoulder, shoulder), cap)
@@ -138,7 +138,9 @@ def _add_limb(
 def _covered_radius(bare: float, sleeve: _Sleeve, place: float) -> float:
     share = min(place / sleeve.end, 1.0)
     hanging = sleeve.floor * min(max(2.0 * share - 1.0, 0.0), 1.0)
-    return max(bare + sleeve.ease, hanging) + sleeve.flare * share * share
+    # Cloth lies close at the seam of shoulder or hip.
+    ease = sleeve.ease * min(0.5 + 1.5 * place, 1.0)
+    return max(bare + ease, hanging) + sleeve.flare * share * share
 
 
 def _add_tube(shapes: Shapes, rings: list[Ring], places: list[float], material: int, parts: tuple[Part, Part]) -> None:

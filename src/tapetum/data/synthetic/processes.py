@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import signal
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, cast
@@ -31,7 +32,8 @@ def share_out(task: Callable[..., None], context: tuple[Any, ...], items: Sequen
         for place in range(workers):
             receiver, sender = start.Pipe(duplex=False)
             process = start.Process(target=_work, args=(task, context, items[place::workers], sender), daemon=True)
-            process.start()
+            with _interrupts_held():
+                process.start()
             sender.close()
             processes.append(process)
             receivers.append(receiver)
@@ -41,6 +43,19 @@ def share_out(task: Callable[..., None], context: tuple[Any, ...], items: Sequen
             process.terminate()
         for process in processes:
             process.join()
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Ctrl-C reaches every process of a terminal. Started in here, a worker never hears it: the caller ends it."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _collect(receivers: list[Connection]) -> Iterator[int]:
@@ -61,8 +76,6 @@ def _collect(receivers: list[Connection]) -> Iterator[int]:
 
 
 def _work(task: Callable[..., None], context: tuple[Any, ...], items: Sequence[int], sender: Connection) -> None:
-    # Ctrl-C reaches all processes of a terminal; the parent alone answers it, and ends us.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         for item in items:
             task(*context, item)

@@ -120,7 +120,7 @@ def _arm(structure: Structure, view: View, pelvis: Vector, lean: Vector, side: f
     return Limb(root, elbow, wrist, tip)
 
 
-_HABITS = {"pocket": (-14.0, 26.0, 12.0), "phone": (22.0, 118.0, 26.0), "strap": (4.0, 138.0, 16.0)}
+_HABITS = {"pocket": (-14.0, 24.0, 4.0), "phone": (22.0, 118.0, 26.0), "strap": (4.0, 138.0, 16.0)}
 """Upper arm, forearm, and the forearm's turn inward."""
 
 
@@ -140,7 +140,7 @@ def _arm_angles(structure: Structure, view: View, side: float) -> tuple[float, f
         return _HABITS[structure.habit]
     swung = body.swing * _swing(view, side)
     bend = body.elbow * (1.0 + 0.6 * _swing(view, side)) if view.walking else body.elbow
-    return swung, swung + max(bend, 2.0), 0.25 * bend
+    return swung, swung + max(bend, 2.0), 0.15 * bend
 
 
 def _swing(view: View, side: float) -> float:

@@ -1,0 +1,97 @@
+"""What every method must hold; a new file in tapetum.methods is tested by being there.
+
+Each one learns a tiny set in a few steps, embeds both modalities with unit length, whatever the batch, embeds the same
+after save and load, and sends the gradient of each player's terms to that player.
+"""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from tapetum.core import Batch, Modality
+from tapetum.methods.method import Method, Progress, find_method, method_names
+from tapetum.model_file import load_model, save_model
+
+SMALL = {
+    "two_stream": {"pooling": "average", "trunk": "resnet10", "weights": "none", "width": 8, "embedding": 16},
+}
+"""Settings that make each method small enough for a test."""
+
+PERSONS, CROPS, SIZE = 4, 2, (32, 16)
+
+
+def made(name: str) -> Method:
+    torch.manual_seed(0)
+    kind = find_method(name)
+    return kind(kind.Settings.model_validate(SMALL[name]), PERSONS)
+
+
+@pytest.fixture
+def batch() -> Batch:
+    """Each person a pattern of stripes, the same in both modalities, with a little noise."""
+    generator = torch.Generator().manual_seed(1)
+    stripes = torch.randint(0, 2, (PERSONS, 8), generator=generator).float().repeat_interleave(4, dim=1)
+    person = torch.arange(PERSONS).repeat_interleave(CROPS)
+
+    def pictures() -> torch.Tensor:
+        clean = 0.2 + 0.6 * stripes[person][:, None, :, None].expand(-1, 3, *SIZE)
+        return (clean + 0.05 * torch.randn(clean.shape, generator=generator)).clamp(0, 1)
+
+    return Batch(pictures(), pictures(), person)
+
+
+def test_small_settings_are_given_for_every_method():
+    assert sorted(SMALL) == method_names()
+
+
+@pytest.mark.parametrize("name", sorted(SMALL))
+def test_it_learns_a_fixed_batch(name, batch):
+    method = made(name)
+    optimisers = {player: torch.optim.Adam(module.parameters(), 3e-3) for player, module in method.players().items()}
+    totals: dict[str, list[float]] = {player: [] for player in optimisers}
+    for step in range(15):
+        for player, terms in method.step(batch, Progress(step, 15)):
+            loss = torch.stack(list(terms.values())).sum()
+            optimisers[player].zero_grad()
+            loss.backward()
+            optimisers[player].step()
+            totals[player].append(loss.item())
+    assert all(len(values) == 15 for values in totals.values()), "each player moves once a step"
+    for values in totals.values():
+        assert values[-1] < 0.7 * values[0]
+
+
+@pytest.mark.parametrize("name", sorted(SMALL))
+@pytest.mark.parametrize("modality", Modality)
+def test_embeddings_have_unit_length_whatever_the_batch(name, modality, batch):
+    method = made(name).eval()
+    with torch.inference_mode():
+        together = method.embed(batch.rgb, modality)
+        alone = torch.cat([method.embed(image[None], modality) for image in batch.rgb])
+    assert together.ndim == 2
+    assert torch.allclose(together.norm(dim=1), torch.ones(len(together)), atol=1e-5)
+    assert torch.allclose(together, alone, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", sorted(SMALL))
+def test_save_and_load_give_the_same_embeddings(name, batch, tmp_path):
+    method = made(name).eval()
+    description = {"method": name, "settings": SMALL[name], "persons": PERSONS, "height": SIZE[0], "width": SIZE[1]}
+    save_model(tmp_path, method, description)
+    loaded, _ = load_model(tmp_path)
+    with torch.inference_mode():
+        for modality in Modality:
+            assert torch.equal(method.embed(batch.ir, modality), loaded.embed(batch.ir, modality))
+
+
+@pytest.mark.parametrize("name", sorted(SMALL))
+def test_the_terms_reach_their_player(name, batch):
+    method = made(name)
+    for player, terms in method.step(batch, Progress(0, 1)):
+        module = method.players()[player]
+        module.zero_grad()
+        torch.stack(list(terms.values())).sum().backward()
+        moved = [p for p in module.parameters() if p.requires_grad]
+        assert moved
+        assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in moved)
