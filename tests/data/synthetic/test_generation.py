@@ -16,7 +16,7 @@ from tapetum.data.synthetic import generation as generation_module
 from tapetum.data.synthetic.pictures import camera_numbers
 from tapetum.errors import OutputError
 
-SPEC = SynthesisSpec(train=2, val=1, test=2, per_camera=2, truth="parts", seed=4)
+SPEC = SynthesisSpec(train=2, val=1, test=2, per_camera=2, truth="all", seed=4)
 
 
 def _files(root: Path) -> dict[str, bytes]:
@@ -66,9 +66,17 @@ def test_every_picture_opens_and_has_its_truth(made: Path) -> None:
         with Image.open(path) as picture, Image.open((made / "truth" / "parts" / relative).with_suffix(".png")) as part:
             assert picture.mode == "RGB"
             assert part.size == picture.size
-            assert np.asarray(part).max() <= 14
+            labels = np.asarray(part)
+            assert labels.max() <= 14
+        with Image.open((made / "truth" / "depth" / relative).with_suffix(".png")) as depth:
+            # 0 where nobody is; 32768 is the body's middle, 10000 steps are a body height.
+            levels = np.asarray(depth).astype(int)
+            assert ((levels > 0) == ((labels > 0) & (labels < 14))).all()
+            assert abs(np.median(levels[levels > 0]) - 32768) < 2500
         keypoints = json.loads((made / "truth" / "keypoints" / f"{relative.parts[1]}.json").read_text())
         assert len(keypoints[relative.as_posix()]) == 15
+        views = json.loads((made / "truth" / "views" / f"{relative.parts[1]}.json").read_text())
+        assert views[relative.as_posix()]["camera"] == relative.parts[0]
 
 
 def test_the_gallery_draw_has_the_official_form(made: Path) -> None:

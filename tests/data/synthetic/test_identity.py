@@ -59,11 +59,11 @@ def test_nir_visible_mixes_the_luminance_in() -> None:
 def test_flat_evens_out_the_bags_and_spread_widens_the_bodies() -> None:
     def bags(flat: float) -> Counter[str]:
         spec = SynthesisSpec(factors=Factors(flat=flat))
-        return Counter(make_identity(spec, person).structure.carried for person in range(600))
+        return Counter(make_identity(spec, person).structure.carried for person in range(300))
 
     everyday, even = bags(0.0), bags(1.0)
-    assert everyday["none"] == pytest.approx(0.52 * 600, abs=40)
-    assert all(count == pytest.approx(120, abs=35) for count in even.values())
+    assert everyday["none"] == pytest.approx(0.52 * 300, abs=30)
+    assert all(count == pytest.approx(60, abs=25) for count in even.values())
     assert len(even) == 5
     shoulders = [
         np.std([make_identity(SynthesisSpec(factors=Factors(spread=s)), p).structure.body.shoulder for p in range(200)])

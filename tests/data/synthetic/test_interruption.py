@@ -68,6 +68,8 @@ def test_a_stopped_generation_leaves_whole_pictures_and_no_process(tmp_path: Pat
     assert not (out / "synth.json").exists()
     for picture in out.glob("cam*/*/*.jpg"):
         Image.open(picture).load()
+    if how == signal.SIGINT:
+        assert list((out / ".progress").glob("*.part")) == []
     marks = len(list((out / ".progress").glob("0*.json")))
     assert 6 <= marks < 80
     if how == signal.SIGKILL:

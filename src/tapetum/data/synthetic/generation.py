@@ -10,6 +10,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -95,16 +96,26 @@ def _claim(out: Path, spec: SynthesisSpec, found: Manifest | None) -> None:
 
 
 def _generate(spec: SynthesisSpec, out: Path, workers: int, progress: Progress | None) -> None:
-    for leftover in sorted((out / _PROGRESS).glob("*.part")):
-        shutil.rmtree(leftover)
+    _clear_unfinished(out)
     missing = [person for person in range(1, spec.persons + 1) if not _mark(out, person).is_file()]
     done = spec.persons - len(missing)
     if progress is not None:
         progress(done, spec.persons)
-    for _ in share_out(write_person, (spec, out), missing, workers):
-        done += 1
-        if progress is not None:
-            progress(done, spec.persons)
+    try:
+        # Closed before anything is cleared: the workers must have ended by then.
+        with closing(share_out(write_person, (spec, out), missing, workers)) as finished:
+            for _ in finished:
+                done += 1
+                if progress is not None:
+                    progress(done, spec.persons)
+    finally:
+        _clear_unfinished(out)
+
+
+def _clear_unfinished(out: Path) -> None:
+    """Remove what a stopped run was still writing."""
+    for leftover in sorted((out / _PROGRESS).glob("*.part")):
+        shutil.rmtree(leftover)
 
 
 def _mark(out: Path, person: int) -> Path:

@@ -18,7 +18,7 @@ from tapetum.data.synthetic.identity import make_identity
 from tapetum.data.synthetic.random_keys import Stream
 from tapetum.data.synthetic.rendering import Truth, render, render_image
 from tapetum.data.synthetic.specification import SynthesisSpec
-from tapetum.data.synthetic.views import View, sample_view
+from tapetum.data.synthetic.views import sample_view
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def draw_album(spec: SynthesisSpec, person: int) -> Album:
             image, truth = render(identity, view)
             files |= _truth_files(spec, path, truth)
             keypoints[str(path)] = _plain_keypoints(truth)
-            views[str(path)] = _plain_view(view)
+            views[str(path)] = asdict(view) | {"camera": view.camera.name}
         digest.update(image.tobytes())
         files[path] = _encoded(image, path.suffix, view.quality)
         count += 1
@@ -115,12 +115,6 @@ def _png(values: np.ndarray[Any, np.dtype[Any]]) -> bytes:
 
 def _plain_keypoints(truth: Truth) -> dict[str, list[float | bool]]:
     return {name: [round(point.x, 2), round(point.y, 2), point.visible] for name, point in truth.keypoints.items()}
-
-
-def _plain_view(view: View) -> dict[str, Any]:
-    plain = asdict(view)
-    plain["camera"] = view.camera.name
-    return plain
 
 
 def _json(value: Any) -> bytes:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import multiprocessing
 import signal
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, cast
 
-from tapetum.errors import InternalError
+from tapetum.errors import InternalError, TapetumError
 
 
-def share_out(task: Callable[..., None], context: tuple[Any, ...], items: Sequence[int], workers: int) -> Iterator[int]:
+def share_out(
+    task: Callable[..., None], context: tuple[Any, ...], items: Sequence[int], workers: int
+) -> Generator[int, None, None]:
     """Run task(*context, item) for all items, in `workers` processes, and yield each item when it is done.
 
     One worker runs in this process. Errors of a task are raised here; then, and when the iterator is closed or
@@ -81,5 +83,5 @@ def _work(task: Callable[..., None], context: tuple[Any, ...], items: Sequence[i
             task(*context, item)
             sender.send(item)
         sender.send(None)
-    except (OSError, ValueError, ArithmeticError) as error:
+    except (TapetumError, OSError, ValueError, ArithmeticError) as error:
         sender.send(error)
