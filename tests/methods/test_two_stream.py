@@ -118,3 +118,11 @@ def test_edges_do_not_see_polarity():
 def test_strips_and_embedding_set_the_length():
     method = made(strips=2, embedding=24).eval()
     assert method.embed(batch().rgb, Modality.RGB).shape == (8, 24)
+
+
+def test_with_mirror_a_picture_and_its_mirror_image_are_the_same():
+    method, images = made(mirror=True).eval(), batch().rgb
+    with torch.inference_mode():
+        one, other = (method.embed(seen, Modality.RGB) for seen in (images, images.flip(3)))
+        assert torch.allclose(one, other, atol=1e-6)
+        assert not torch.allclose(one, made().eval().embed(images, Modality.RGB), atol=1e-3)

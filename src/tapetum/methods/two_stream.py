@@ -8,8 +8,8 @@
 
 AGW is `non_local_channels: 1, pooling: gem, metric: weighted`.
 Differences from the published code: (1) losses group rows by identity, never by their position in the batch.
-(2) WRT's weights are a true masked soft-max and sum to 1 at any scale of distance. (3) `edges`, `strips` and
-`embedding` are ours, for small trunks that learn from scratch on a CPU.
+(2) WRT's weights are a true masked soft-max and sum to 1 at any scale of distance. (3) `edges`, `strips`,
+`embedding` and `mirror` are ours, for small trunks that learn from scratch on a CPU.
 """
 
 from __future__ import annotations
@@ -54,6 +54,7 @@ class TwoStreamSettings(MethodSettings):
     identity_weight: float = Field(1.0, ge=0)
     metric_weight: float = Field(1.0, ge=0)
     smoothing: float = Field(0.0, ge=0, lt=1, description="label smoothing of the identity loss")
+    mirror: bool = Field(False, description="search with the sum of a picture's vector and its mirror image's")
 
 
 class TwoStream(Method):
@@ -101,9 +102,15 @@ class TwoStream(Method):
         )
 
     def embed(self, images: Tensor, modality: Modality) -> Tensor:
-        """The normalised feature z, scaled to unit length: (B, 3, H, W) -> (B, D)."""
+        """The normalised feature z (with `mirror`, z(x) + z(mirrored x)), scaled to unit length: (B, 3, H, W) -> (B, D)."""
+        z = self._feature(images, modality)
+        if self.settings.mirror:
+            z = z + self._feature(images.flip(3), modality)
+        return F.normalize(z)
+
+    def _feature(self, images: Tensor, modality: Modality) -> Tensor:
         z, _ = self.neck(self.pool(self.trunk.single(self._input(images), modality)))
-        return F.normalize(z.float())
+        return z.float()
 
     def _input(self, images: Tensor) -> Tensor:
         x = normalise(images) if self.front is None else self.front(images)

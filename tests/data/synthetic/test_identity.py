@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tapetum.data.synthetic import PRESETS, Factors, SynthesisSpec, make_identity
+from tapetum.data.synthetic import PRESETS, Factors, SynthesisSpec, make_identity, random_keys
 from tapetum.data.synthetic.materials import UPPER
 from tapetum.errors import RecipeError
 
@@ -33,6 +33,13 @@ def test_structure_appearance_and_near_infrared_can_be_taken_from_other_persons(
         own.appearance,
         other.near_infrared,
     )
+
+
+def test_a_person_comes_from_three_streams_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys: list[tuple[str | int, ...]] = []
+    monkeypatch.setattr(random_keys, "key_state", lambda *key: keys.append(key) or len(keys))
+    make_identity(replace(SPEC, seed=3), 7)
+    assert sorted(keys) == [(3, "id-appearance", 7), (3, "id-nir", 7), (3, "id-structure", 7)]
 
 
 def test_factors_of_one_stream_do_not_move_the_others() -> None:

@@ -92,6 +92,17 @@ def test_a_zip_shows_from_the_front_alone(yaw: float, monkeypatch: pytest.Monkey
     assert bool((with_zip != render_image(identity, view)).any()) is (abs(yaw) < 90.0)
 
 
+def test_an_open_front_shows_the_inner_garment_and_stays_trunk() -> None:
+    person = next(p for p in range(1, 99) if _closed_jacket(make_identity(SPEC, p)))
+    identity, view = _view(person, 1)
+    view = replace(view, yaw=0.0, occluder=None, bystander=None)
+    clothes = replace(identity.structure.clothes, open_front=True)
+    opened = replace(identity, structure=replace(identity.structure, clothes=clothes))
+    (closed_picture, closed), (opened_picture, open_) = render(identity, view), render(opened, view)
+    assert (closed.part == open_.part).all()
+    assert (closed_picture != opened_picture).any(axis=2).mean() > 0.02
+
+
 def _closed_jacket(identity: Identity) -> bool:
     clothes = identity.structure.clothes
     return clothes.upper == "jacket" and not clothes.open_front and identity.structure.carried == "none"

@@ -1,0 +1,70 @@
+"""Every recipe constructs and trains one step at its full image size; the full-size ones hold the published settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from tapetum.core import Batch, Modality
+from tapetum.data.catalogue import dataset_names
+from tapetum.methods.method import Progress
+from tapetum.optimisation import build_optimiser, learning_rate_factor
+from tapetum.recipe import Recipe, read_recipe
+from tapetum.training import build_method
+
+RECIPES = sorted((Path(__file__).parents[1] / "recipes").rglob("*.yaml"))
+PUBLISHED = ["sysu_mm01", "agw_sysu_mm01", "regdb", "llcm"]
+
+
+def of_name(name: str) -> Recipe:
+    (path,) = [path for path in RECIPES if path.stem == name]
+    return read_recipe(path)
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_it_constructs_trains_a_step_and_embeds(path):
+    # Weights are drawn, so that nothing is fetched; 2 persons x 1 crop keep a full-size step to some seconds.
+    recipe = read_recipe(path, ["settings.weights=none"])
+    assert recipe.data.dataset in dataset_names()
+    torch.manual_seed(recipe.seed)
+    method = build_method(recipe, persons=3)
+    optimisers = {name: build_optimiser(player, recipe.optimisers[name]) for name, player in method.players().items()}
+    size = (recipe.image.height, recipe.image.width)
+    batch = Batch(torch.rand(2, 3, *size), torch.rand(2, 3, *size), torch.tensor([0, 2]))
+    before = {name: value.clone() for name, value in method.named_parameters()}
+    for player, terms in method.step(batch, Progress(0, 10)):
+        loss = torch.stack(list(terms.values())).sum()
+        loss.backward()
+        optimisers[player].step()
+        assert torch.isfinite(loss)
+    changed = [name for name, value in method.named_parameters() if not torch.equal(value, before[name])]
+    assert len(changed) > len(before) / 2
+    with torch.inference_mode():
+        assert method.eval().embed(batch.ir, Modality.IR).norm(dim=1) == pytest.approx(1, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_settings(name):
+    # METHODS section 12: 288 x 144, 8 persons x 4 crops; SGD with Nesterov momentum 0.9, weight decay 5e-4,
+    # 0.1 for neck and classifier and 0.01 for the trunk; 10 epochs of warm-up, x 0.1 at 20, x 0.01 at 50.
+    recipe = of_name(name)
+    assert (recipe.image.height, recipe.image.width) == (288, 144)
+    assert (recipe.batch.persons, recipe.batch.crops, recipe.batch.steps_per_epoch) == (8, 4, None)
+    model = recipe.optimisers["model"]
+    assert (model.kind, model.momentum, model.weight_decay) == ("sgd", 0.9, 5e-4)
+    assert (model.learning_rate, model.groups) == (0.1, {"trunk": 0.1})
+    assert recipe.settings["weights"] == "imagenet"
+    factors = [learning_rate_factor(recipe.schedule, epoch * 7, 7) for epoch in (10, 19, 20, 49, 50, 79)]
+    assert factors == [1, 1, 0.1, 0.1, 0.01, 0.01]
+    assert 60 <= recipe.schedule.epochs <= 80
+    assert recipe.augmentation.padding == 10
+    assert recipe.data.split == "trainval"
+
+
+def test_agw_is_non_local_gem_and_weighted_without_erasing():
+    recipe = of_name("agw_sysu_mm01")
+    wanted = {"non_local_channels": 1, "pooling": "gem", "metric": "weighted", "share_from": "layer1"}
+    assert {name: recipe.settings[name] for name in wanted} == wanted
+    assert recipe.augmentation.erasing == 0
