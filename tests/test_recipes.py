@@ -1,4 +1,4 @@
-"""Every recipe constructs and trains one step at its full image size; the full-size ones hold the published settings."""
+"""Every recipe constructs and trains a step at its full image size; full-size ones hold the published settings."""
 
 from __future__ import annotations
 

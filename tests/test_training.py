@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from safetensors.torch import load_file
 from tapetum.core import Dataset
 from tapetum.data.sysu_mm01 import read
 from tapetum.errors import DataError, OutputError, RecipeError, RunError
-from tapetum.training import arithmetic, train
+from tapetum.training import arithmetic, build_method, train
 from tapetum.training_log import read_log
 from tiny_recipe import TINY, tiny_recipe
 
@@ -116,6 +117,28 @@ def test_a_loss_that_explodes_is_said(dataset, tmp_path):
     wild = {"model": {"kind": "sgd", "learning_rate": 1e30}}
     with pytest.raises(RecipeError, match="Lower the learning rate"):
         train(tiny_recipe(optimisers=wild), dataset, tmp_path / "run", workers=0)
+
+
+def test_no_epochs_keep_the_first_weights(dataset, tmp_path):
+    recipe = tiny_recipe(schedule={"epochs": 0})
+    train(recipe, dataset, tmp_path / "run")
+    torch.manual_seed(recipe.seed)
+    first = build_method(recipe, persons=8).state_dict()
+    kept = load_file(tmp_path / "run" / "model.safetensors")
+    assert kept.keys() == first.keys()
+    assert all(torch.equal(kept[name], first[name]) for name in kept)
+    assert json.loads((tmp_path / "run" / "run.json").read_text())["selected"] == {"epoch": 0}
+
+
+@pytest.mark.parametrize("damage", [lambda whole: whole[: len(whole) // 2], lambda whole: b"no checkpoint"])
+def test_a_damaged_checkpoint_is_named(run, dataset, tmp_path, damage):
+    unfinished = shutil.copytree(run, tmp_path / "run")
+    record = json.loads((unfinished / "run.json").read_text())
+    (unfinished / "run.json").write_text(json.dumps({**record, "finished": False}))
+    checkpoint = unfinished / "last.ckpt"
+    checkpoint.write_bytes(damage(checkpoint.read_bytes()))
+    with pytest.raises(RunError, match="last.ckpt is damaged. Remove it to begin the run again"):
+        train(tiny_recipe(), dataset, unfinished)
 
 
 def test_bfloat16_where_the_processor_has_it(dataset, tmp_path, monkeypatch):

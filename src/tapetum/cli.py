@@ -2,25 +2,43 @@
 
 from __future__ import annotations
 
-import functools
-import sys
-from collections.abc import Callable
+from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
-from rich.console import Console, RenderableType
+from typer.core import TyperGroup
 
-from tapetum.console import progress_bar
+from tapetum import options
+from tapetum.console import command, examples_text, progress_bar, run_command_line, show, show_error
 from tapetum.core import Modality
-from tapetum.errors import Interrupted, RecipeError, TapetumError, did_you_mean
+from tapetum.errors import RecipeError, did_you_mean
 
-P = ParamSpec("P")
-R = TypeVar("R")
+if TYPE_CHECKING:
+    from tapetum.evaluation.ranking import Distance
+
+
+class _DataFirst(TyperGroup):
+    """The commands in the order in which they are used."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        """Names of the commands, `data` first."""
+        return sorted(self.commands, key=lambda name: name != "data")
+
 
 app = typer.Typer(
     name="tapetum",
+    cls=_DataFirst,
     help="Find the same person by day and by night: RGB-infrared person re-identification.",
+    epilog=examples_text(
+        "tapetum data synthesize --preset small people",
+        "tapetum train recipes/two_stream/synthetic.yaml --root people --output runs/first",
+        "tapetum embed runs/first --root people",
+        "tapetum evaluate runs/first/embeddings.parquet",
+        "tapetum search people/cam3/0230/0001.jpg --gallery runs/first/embeddings.parquet --model runs/first",
+        "tapetum report runs/first",
+    ),
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -29,59 +47,43 @@ app = typer.Typer(
 data_app = typer.Typer(help="Look at a dataset, or make one.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
-RootOption = Annotated[Path | None, typer.Option("--root", help="Folder of the dataset (a table, for own crops).")]
-DatasetOption = Annotated[
-    str | None,
-    typer.Option("--dataset", help="sysu_mm01, regdb, llcm, pku_reid_74 or folder; guessed from the root."),
-]
-ReaderOption = Annotated[
-    list[str] | None,
-    typer.Option("--option", metavar="NAME=VALUE", help="What the dataset's reader takes: trial=3, fold=1 ..."),
-]
-WorkersOption = Annotated[int, typer.Option("--workers", min=0, max=256, help="Processes that read pictures.")]
-SkipOption = Annotated[bool, typer.Option("--skip-broken", help="Leave out pictures that cannot be read, and say so.")]
-
 
 def main() -> None:
-    """Run the command line: an error meant for a person becomes one line and an exit code."""
-    try:
-        app()
-    except TapetumError as error:
-        _stop(str(error), error.exit_code)
-    except OSError as error:
-        place = f"{error.filename}: " if error.filename else ""
-        _stop(f"{place}{error.strerror or error}. Mend this and run the command again.", 2)
+    """Run the command line."""
+    run_command_line(app)
 
 
-def command(group: typer.Typer, name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
-    """Register a command in which Ctrl-C ends with a sentence instead of a traceback."""
-
-    def register(function: Callable[P, R]) -> Callable[P, R]:
-        @functools.wraps(function)
-        def run(*args: P.args, **kwargs: P.kwargs) -> R:
-            try:
-                return function(*args, **kwargs)
-            except KeyboardInterrupt as stop:
-                raise Interrupted(
-                    "interrupted. Nothing half-written stays behind; the same command goes on from what was finished."
-                ) from stop
-
-        group.command(name)(run)
-        return run
-
-    return register
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        show(f"tapetum {version('tapetum')}")
+        raise typer.Exit
 
 
-@command(data_app, "check")
+@app.callback()
+def every_command(
+    version_: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_show_version, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """What stands before a command's name."""
+
+
+@command(
+    data_app,
+    "check",
+    "tapetum data check /data/SYSU-MM01",
+    "tapetum data check /data/RegDB --option trial=3",
+)
 def data_check(
-    root: Annotated[Path, typer.Argument(help="Folder of the dataset (a table, for own crops).")],
-    dataset: DatasetOption = None,
-    option: ReaderOption = None,
-    workers: WorkersOption = 2,
+    root: options.CheckedRoot,
+    dataset: options.DatasetName = None,
+    option: options.ReaderOptions = None,
+    workers: options.Workers = 2,
 ) -> None:
     """Count persons and crops, open every picture, and name everything that is broken.
 
-    Exit code 0 when nothing is wrong (warnings allowed), 2 when something is.
+    The check goes to the end whatever it meets. Exit code 0 when nothing is wrong (warnings allowed), 2 when something
+    is.
     """
     from tapetum.data.catalogue import guess_dataset
     from tapetum.data.check import check
@@ -89,26 +91,30 @@ def data_check(
 
     name = dataset or guess_dataset(root)
     with progress_bar("opening pictures", "pictures") as advance:
-        report = check(name, root, reader_options(option), workers=workers, progress=advance)
+        report = check(name, root, reader_options(option), workers=max(workers, 1), progress=advance)
     show(render(report))
     if report.errors:
         raise typer.Exit(2)
 
 
-@command(data_app, "synthesize")
+@command(
+    data_app,
+    "synthesize",
+    "tapetum data synthesize --preset small people",
+    "tapetum data synthesize --preset tiny --mode regdb --truth parts --seed 1 thermal",
+)
 def data_synthesize(
-    out: Annotated[Path, typer.Argument(help="Folder to write.")],
-    preset: Annotated[str, typer.Option("--preset", help="tiny, small, wide, medium or hard-small.")] = "small",
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed, other people.")] = 0,
-    mode: Annotated[
-        str, typer.Option("--mode", help="sysu (near-infrared) or regdb (thermal, RegDB's layout).")
-    ] = "sysu",
-    truth: Annotated[str, typer.Option("--truth", help="none, parts (masks) or all (masks and key points).")] = "none",
-    workers: Annotated[int, typer.Option("--workers", min=1, max=256, help="Processes that draw.")] = 2,
+    out: options.SynthesisFolder,
+    preset: options.Preset = "small",
+    seed: options.PeopleSeed = 0,
+    mode: options.SynthesisMode = "sysu",
+    truth: options.Truth = "none",
+    workers: options.DrawingWorkers = 2,
 ) -> None:
     """Draw synthetic pedestrians in RGB and infrared: the same bytes for the same preset and seed.
 
-    The folder has SYSU-MM01's (or RegDB's) own layout, split files and permutations. Interrupted, it goes on.
+    The folder has SYSU-MM01's (or RegDB's) own layout, split files and permutations. Interrupted and started again, it
+    goes on where it was.
     """
     from tapetum.data.synthetic import PRESETS, SynthesisSpec, generate
 
@@ -120,21 +126,24 @@ def data_synthesize(
     show(f"{manifest.images} pictures of {manifest.persons} persons in {out}")
 
 
-@command(app, "train")
+@command(
+    app,
+    "train",
+    "tapetum train recipes/two_stream/synthetic.yaml --root people --output runs/first",
+    "tapetum train recipes/two_stream/regdb.yaml --root /data/RegDB --output runs/regdb-2 --set data.options.trial=2",
+)
 def train(
-    recipe: Annotated[Path, typer.Argument(help="A recipe, such as recipes/two_stream/synthetic.yaml.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder of the run.")],
-    root: RootOption = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="Change a setting: schedule.epochs=10.")
-    ] = None,
-    workers: WorkersOption = 1,
-    devices: Annotated[int | None, typer.Option("--devices", min=1, help="How many GPUs or CPU processes.")] = None,
+    recipe: options.RecipeFile,
+    output: options.RunFolder,
+    root: options.TrainingRoot = None,
+    set_: options.Changes = None,
+    workers: options.Workers = 1,
+    devices: options.Devices = None,
 ) -> None:
     """Train a method as a recipe says, selecting on validation persons; the test persons are not even read.
 
-    The run's folder gets the model, the recipe as it was run, and logs (CSV and TensorBoard). Killed and started
-    again, it goes on and ends with the same weights.
+    The run's folder gets the model, the recipe as it was run, and logs (CSV and TensorBoard). Killed and started again,
+    it goes on and ends with the same weights.
     """
     from tapetum.data.catalogue import read_dataset
     from tapetum.recipe import read_recipe
@@ -150,21 +159,24 @@ def train(
     show(f"The model is in {output}. Next: tapetum embed {output} --root {dataset.root}")
 
 
-@command(app, "embed")
+@command(
+    app,
+    "embed",
+    "tapetum embed runs/first --root people",
+    "tapetum embed runs/first --folder night --modality ir --camera gate --output night.parquet",
+)
 def embed(
-    model: Annotated[Path, typer.Argument(help="Folder of a run that `tapetum train` has finished.")],
-    root: RootOption = None,
-    dataset: DatasetOption = None,
-    option: ReaderOption = None,
-    split: Annotated[str, typer.Option("--split", help="Whose crops: test, val, train.")] = "test",
-    folder: Annotated[Path | None, typer.Option("--folder", help="Embed every picture of a folder instead.")] = None,
-    modality: Annotated[Modality, typer.Option("--modality", help="What the pictures of --folder are.")] = Modality.RGB,
-    camera: Annotated[str, typer.Option("--camera", help="Which camera took the pictures of --folder.")] = "1",
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Default: embeddings.parquet in the run.")
-    ] = None,
-    skip_broken: SkipOption = False,
-    workers: WorkersOption = 1,
+    model: options.TrainedRun,
+    root: options.DatasetRoot = None,
+    dataset: options.DatasetName = None,
+    option: options.ReaderOptions = None,
+    split: options.Split = None,
+    folder: options.PictureFolder = None,
+    modality: options.PictureModality = None,
+    camera: options.PictureCamera = None,
+    output: options.EmbeddingsOutput = None,
+    skip_broken: options.SkipBroken = False,
+    workers: options.Workers = 1,
 ) -> None:
     """Turn crops into vectors: a Parquet file with path, person, camera, modality, time and the model's fingerprint."""
     from tapetum.data.catalogue import guess_dataset, read_dataset
@@ -172,71 +184,80 @@ def embed(
     from tapetum.embedding import embed_dataset
 
     if folder is not None and root is None:
-        crops, split = read_unlabelled(folder, modality, camera), "all"
+        _refuse("--folder", {"--dataset": dataset, "--option": option, "--split": split})
+        crops, split = read_unlabelled(folder, modality or Modality.RGB, camera or "1"), "all"
     elif root is not None and folder is None:
+        _refuse("--root", {"--modality": modality, "--camera": camera})
         crops = read_dataset(dataset or guess_dataset(root), root, **reader_options(option))
     else:
         raise RecipeError("what shall be embedded? Give either --root (a dataset) or --folder (pictures).")
     target = output or model / "embeddings.parquet"
     with progress_bar("embedding", "crops") as advance:
         left_out = embed_dataset(
-            model, crops, split, target, skip_broken=skip_broken, workers=workers, progress=advance
+            model, crops, split or "test", target, skip_broken=skip_broken, workers=workers, progress=advance
         )
     for sentence in left_out:
         show_error(f"left out: {sentence}")
     show(f"The vectors are in {target}.")
 
 
-@command(app, "evaluate")
+@command(
+    app,
+    "evaluate",
+    "tapetum evaluate runs/first/embeddings.parquet",
+    "tapetum evaluate --features-mat features --root /data/SYSU-MM01 --output results.json",
+)
 def evaluate(
-    embeddings: Annotated[Path | None, typer.Argument(help="A file that `tapetum embed` has written.")] = None,
-    features_mat: Annotated[
-        Path | None,
-        typer.Option("--features-mat", help="SYSU-MM01 features of any system: *_cam{1..6}.mat, feature{id}(i,:)."),
-    ] = None,
-    root: RootOption = None,
-    dataset: DatasetOption = None,
-    option: ReaderOption = None,
-    draw: Annotated[
-        str, typer.Option("--draw", help="official, or agw (SYSU-MM01's gallery drawn by seed).")
-    ] = "official",
-    permutations: Annotated[
-        Path | None, typer.Option("--permutations", help="rand_perm_cam.mat; default: exp/ of the root.")
-    ] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Default: results.json beside the input.")
-    ] = None,
+    embeddings: options.EmbeddingsFile = None,
+    features_mat: options.MatlabFeatures = None,
+    root: options.DatasetRoot = None,
+    dataset: options.DatasetName = None,
+    option: options.ReaderOptions = None,
+    draw: options.DrawRule = "official",
+    permutations: options.Permutations = None,
+    distance: options.DistanceName = "euclidean",
+    output: options.ResultsOutput = None,
 ) -> None:
     """Test embeddings under the official protocol: CMC, mAP and mINP, mean and spread over trials, chance beside.
 
-    With --features-mat the root needs nothing but exp/ (the id lists and rand_perm_cam.mat).
+    Embeddings know their dataset; --root says where it lies now. With --features-mat the root needs nothing but exp/
+    (the id lists and rand_perm_cam.mat).
     """
     from tapetum.data.catalogue import guess_dataset, read_dataset
     from tapetum.evaluation.evaluate import evaluate_embeddings, evaluate_matlab_features
     from tapetum.report.tables import render_results
 
     if features_mat is not None and embeddings is None and root is not None:
+        _refuse("--features-mat", {"--dataset": dataset, "--option": option})
         target = output or features_mat / "results.json"
-        results = evaluate_matlab_features(features_mat, root, target, draw=draw, permutations=permutations)
+        results = evaluate_matlab_features(
+            features_mat, root, target, draw=draw, permutations=permutations, distance=cast("Distance", distance)
+        )
     elif embeddings is not None and features_mat is None:
         read = read_dataset(dataset or guess_dataset(root), root, **reader_options(option)) if root else None
         target = output or embeddings.parent / "results.json"
-        results = evaluate_embeddings(embeddings, target, dataset=read, draw=draw, permutations=permutations)
+        results = evaluate_embeddings(
+            embeddings, target, dataset=read, draw=draw, permutations=permutations, distance=cast("Distance", distance)
+        )
     else:
         raise RecipeError("what shall be tested? Give a file of embeddings, or --features-mat with --root.")
     show(render_results(results))
     show(f"The results are in {target}.")
 
 
-@command(app, "search")
+@command(
+    app,
+    "search",
+    "tapetum search people/cam3/0230/0001.jpg --gallery runs/first/embeddings.parquet --model runs/first",
+)
 def search(
-    queries: Annotated[list[Path], typer.Argument(metavar="QUERY...", help="Pictures to look for.")],
-    gallery: Annotated[Path, typer.Option("--gallery", help="A file that `tapetum embed` has written.")],
-    model: Annotated[Path, typer.Option("--model", help="The run whose model made the gallery.")],
-    top: Annotated[int, typer.Option("--top", min=1, help="How many answers.")] = 10,
-    modality: Annotated[Modality, typer.Option("--modality", help="What the queries are.")] = Modality.IR,
-    among: Annotated[str, typer.Option("--among", help="Which crops may answer: rgb, ir or all.")] = "rgb",
-    output: Annotated[Path, typer.Option("--output", "-o", help="Picture of the ranked strips.")] = Path("search.png"),
+    queries: options.Queries,
+    gallery: options.GalleryFile,
+    model: options.GalleryRun,
+    top: options.Top = 10,
+    modality: options.QueryModality = Modality.IR,
+    among: options.Among = "rgb",
+    output: options.StripsOutput = Path("search.png"),
 ) -> None:
     """Rank a gallery's crops by how much they look like the queries' persons, and draw the ranked strips.
 
@@ -254,12 +275,12 @@ def search(
     show(f"The strips are in {output}.")
 
 
-@command(app, "report")
+@command(app, "report", "tapetum report runs/first")
 def report(
-    run: Annotated[Path, typer.Argument(help="Folder of a run, with its embeddings.parquet and results.json.")],
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: report.html in the run.")] = None,
-    queries: Annotated[int, typer.Option("--queries", min=1, max=50, help="Ranked strips of each kind.")] = 6,
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Draws the queries that are shown.")] = 0,
+    run: options.ReportedRun,
+    output: options.PageOutput = None,
+    queries: options.StripCount = 6,
+    seed: options.StripSeed = 0,
 ) -> None:
     """Write one page about a run: results beside chance, curves, ranked strips. It loads nothing from elsewhere."""
     from tapetum.report.run_report import report_run
@@ -273,29 +294,19 @@ def report(
 
 def reader_options(given: list[str] | None) -> dict[str, int | str]:
     """["trial=3"] -> {"trial": 3}. Raises RecipeError for anything that is not NAME=VALUE."""
-    options: dict[str, int | str] = {}
+    found: dict[str, int | str] = {}
     for pair in given or ():
         name, separator, value = pair.partition("=")
         if not (name and separator and value):
             raise RecipeError(f"--option {pair}: expected NAME=VALUE, such as --option trial=3.")
-        options[name] = int(value) if value.isdecimal() else value
-    return options
+        found[name] = int(value) if value.isdecimal() else value
+    return found
 
 
-def show(what: RenderableType) -> None:
-    """Print a result on standard output; a sentence is never wrapped, so that a path in it can be copied."""
-    wrap = not isinstance(what, str)
-    Console().print(what, markup=False, highlight=False, soft_wrap=not wrap)
-
-
-def show_error(sentence: str) -> None:
-    """Print one line on standard error."""
-    Console(stderr=True).print(f"tapetum: {sentence}", markup=False, highlight=False, soft_wrap=True)
-
-
-def _stop(sentence: str, code: int) -> NoReturn:
-    show_error(" ".join(sentence.split()))
-    sys.exit(code)
+def _refuse(beside: str, others: Mapping[str, object]) -> None:
+    for name, value in others.items():
+        if value is not None and value != []:
+            raise RecipeError(f"{name} says nothing beside {beside}. Leave one of them out.")
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ class OptimiserSettings(_Part):
 class ScheduleSettings(_Part):
     """How long, and how the learning rate goes."""
 
-    epochs: int = Field(60, ge=1)
+    epochs: int = Field(60, ge=0, description="0: the first weights are the model, to see what they give untrained")
     warmup_epochs: float = Field(10, ge=0, description="the rate rises linearly from a hundredth over these epochs")
     shape: Literal["steps", "cosine"] = "steps"
     steps: dict[int, float] = Field(

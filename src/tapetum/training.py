@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import math
+import pickle
 import shutil
 import warnings
 from collections import defaultdict
@@ -27,7 +28,7 @@ from tapetum.core import Batch, Dataset
 from tapetum.data.loading import Loading, TrainingLoader, training_loader
 from tapetum.data.sampling import BatchShape, Share
 from tapetum.embedding import embed_crops
-from tapetum.errors import DataError, RecipeError
+from tapetum.errors import DataError, RecipeError, RunError
 from tapetum.evaluation.metrics import score_trials
 from tapetum.evaluation.protocols import validation
 from tapetum.methods.method import Method, MethodSettings, Progress, Terms, find_method
@@ -60,10 +61,15 @@ def train(recipe: Recipe, dataset: Dataset, output: Path, *, workers: int = 1, d
     pixels = output / PIXELS
     loop = _Loop(method, recipe, dataset, workers, pixels if recipe.data.cache else None)
     epoch_end = _EpochEnd(loop, dataset, output)
+    if recipe.schedule.epochs == 0:
+        begin(output, recipe, dataset)
+        epoch_end.keep(0, {})
+        finish(output, epoch_end.best)
+        return output
     trainer = _trainer(recipe, devices, epoch_end)
-    checkpoint = output / CHECKPOINT
+    checkpoint = _readable(output / CHECKPOINT)
     try:
-        trainer.fit(loop, ckpt_path=checkpoint if checkpoint.is_file() else None, weights_only=True)
+        trainer.fit(loop, ckpt_path=checkpoint, weights_only=True)
     except SystemExit as stop:  # Lightning turns Ctrl-C into an exit of its own
         if trainer.interrupted:
             raise KeyboardInterrupt from stop
@@ -72,6 +78,17 @@ def train(recipe: Recipe, dataset: Dataset, output: Path, *, workers: int = 1, d
         finish(output, epoch_end.best)
         shutil.rmtree(pixels, ignore_errors=True)
     return output
+
+
+def _readable(checkpoint: Path) -> Path | None:
+    """The checkpoint to go on from; None where there is none. Raises RunError for a damaged one."""
+    if not checkpoint.is_file():
+        return None
+    try:
+        torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
+    except (OSError, RuntimeError, EOFError, ValueError, pickle.UnpicklingError) as error:
+        raise RunError(f"{checkpoint} is damaged. Remove it to begin the run again, or restore it.") from error
+    return checkpoint
 
 
 def build_method(recipe: Recipe, persons: int) -> Method:
@@ -227,7 +244,7 @@ class _EpochEnd(pl.Callback):
         look = self.recipe.validation
         if look is None:
             if last:
-                self._keep(epoch, {})
+                self.keep(epoch, {})
             return
         if not last and epoch % look.every:
             return
@@ -235,9 +252,10 @@ class _EpochEnd(pl.Callback):
         step = epoch * self.loop.steps_per_epoch - 1
         log.add(step, epoch - 1, {f"val/{name}": value for name, value in scores.items()})
         if scores["mAP"] > self.best.get("mAP", -1.0):
-            self._keep(epoch, scores)
+            self.keep(epoch, scores)
 
-    def _keep(self, epoch: int, scores: Mapping[str, float]) -> None:
+    def keep(self, epoch: int, scores: Mapping[str, float]) -> None:
+        """Make the weights as they are now, after `epoch` epochs, the run's model."""
         self.best = {"epoch": epoch, **scores}
         facts = {
             "method": self.recipe.method,

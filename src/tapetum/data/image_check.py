@@ -13,6 +13,7 @@ from PIL import Image, UnidentifiedImageError
 
 from tapetum.core import Crop, Modality
 from tapetum.data.findings import Finding, Notes
+from tapetum.data.interrupts import interrupts_held
 
 Progress = Callable[[int, int], None]
 """Told how many images are done, and of how many."""
@@ -60,7 +61,9 @@ def _opened(chunks: list[list[Item]], workers: int) -> Iterator[list[Finding]]:
     wave = workers * 4
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
         for start in range(0, len(chunks), wave):
-            yield from pool.map(_open_chunk, chunks[start : start + wave])
+            with interrupts_held():  # the pool starts its processes here
+                opened = pool.map(_open_chunk, chunks[start : start + wave])
+            yield from opened
 
 
 def _open_chunk(items: list[Item]) -> list[Finding]:

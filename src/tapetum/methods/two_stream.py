@@ -102,7 +102,7 @@ class TwoStream(Method):
         )
 
     def embed(self, images: Tensor, modality: Modality) -> Tensor:
-        """The normalised feature z (with `mirror`, z(x) + z(mirrored x)), scaled to unit length: (B, 3, H, W) -> (B, D)."""
+        """z (with `mirror`, z(x) + z(mirrored x)) scaled to unit length: (B, 3, H, W) -> (B, D)."""
         z = self._feature(images, modality)
         if self.settings.mirror:
             z = z + self._feature(images.flip(3), modality)

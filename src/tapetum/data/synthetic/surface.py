@@ -16,6 +16,8 @@ from tapetum.data.synthetic.raster import Frames, Hits
 from tapetum.data.synthetic.shapes import Kind
 
 Pixels = NDArray[np.float32]
+Vectors = tuple[Pixels, Pixels, Pixels]
+Vectors3 = tuple[Vectors, Vectors, Vectors]
 
 
 @dataclass
@@ -23,6 +25,7 @@ class Surface:
     """The visible pixels of a person, N of them, in reading order.
 
     at: flat places in the picture. solid: row of the solid. material, part: as in `shapes` (overlays change them).
+    axes: the solid's left and travel vectors there.
     normal: three (N,) arrays, right, down, away; of unit length once `unit_normals` was called.
     side: place around the garment, -2 ... 2: 0 is the middle of the front, -1 and 1 the sides, 2 and -2 the back.
     arc: the same in body heights along the cloth. v: place along the garment, in body heights.
@@ -35,7 +38,7 @@ class Surface:
     material: NDArray[np.int64]
     part: NDArray[np.int64]
     normal: list[Pixels]
-    axes: tuple[tuple[Pixels, ...], tuple[Pixels, ...]]
+    axes: tuple[Vectors, Vectors]
     side: Pixels
     arc: Pixels
     v: Pixels
@@ -56,32 +59,43 @@ def see_surface(solids: Solids, frames: Frames, hits: Hits) -> Surface:
         rows.astype(np.float32) - table["y"],
         hits.depth.ravel()[at] - table["z"],
     )
-    left, front, travel = (tuple(table[f"{name}{i}"] for i in range(3)) for name in "lfw")
-    a, b, w = _dot(q, left), _dot(q, front), _dot(q, travel)
+    axes = (_vector(table, "l"), _vector(table, "f"), _vector(table, "w"))
+    a, b, w = place = _dot(q, axes[0]), _dot(q, axes[1]), _dot(q, axes[2])
     share = np.clip(w * table["per_length"], 0, 1)
-    front_there = tuple(table[f"f0{i}"] + (table[f"f1{i}"] - table[f"f0{i}"]) * share for i in range(3))
-    along = w * table["one_w"] - (table["s0"] + (table["s1"] - table["s0"]) * share) * (
-        table["r0"] + table["dr"] * share
-    )
-    one_a, one_b = a * table["one_a"], b * table["one_b"]
-    normal = [left[i] * one_a + front_there[i] * one_b + travel[i] * along for i in range(3)]
+    normal = _normals(table, place, share, axes)
+    _face_boxes(normal, solids, solid, place, axes)
     side = _side(a * table["per_a"], b * table["per_b"])
-    v = table["v0"] + table["dv"] * np.where(table["per_length"] > 0, share, w)
-    _face_boxes(normal, solids, solid, (a, b, w), (left, front, travel))
     return Surface(
         at,
         solid,
         solids.column("material").astype(np.int64)[solid],
         solids.column("part").astype(np.int64)[solid],
         normal,
-        (left, travel),
+        (axes[0], axes[2]),
         side,
-        side * table["quarter"],
-        v,
-        a * table["per_scale"],
-        b,
-        1.0 / float(solids.scale[0]),
+        arc=side * table["quarter"],
+        v=table["v0"] + table["dv"] * np.where(table["per_length"] > 0, share, w),
+        across=a * table["per_scale"],
+        front=b,
+        pixel=1.0 / float(solids.scale[0]),
     )
+
+
+def _vector(table: dict[str, Pixels], name: str) -> Vectors:
+    return table[f"{name}0"], table[f"{name}1"], table[f"{name}2"]
+
+
+def _normals(table: dict[str, Pixels], place: Vectors, share: Pixels, axes: Vectors3) -> list[Pixels]:
+    """The quadric's gradient, with front vector and slope blended along the tube so that no ring shows."""
+    a, b, w = place
+    fronts = (_vector(table, "f0"), _vector(table, "f1"))
+    slope = table["s0"] + (table["s1"] - table["s0"]) * share
+    along = w * table["one_w"] - slope * (table["r0"] + table["dr"] * share)
+    one_a, one_b = a * table["one_a"], b * table["one_b"]
+    return [
+        axes[0][i] * one_a + (fronts[0][i] + (fronts[1][i] - fronts[0][i]) * share) * one_b + axes[2][i] * along
+        for i in range(3)
+    ]
 
 
 def _shading_table(solids: Solids, frames: Frames) -> dict[str, FloatArray]:
@@ -127,7 +141,7 @@ def _gather(table: dict[str, FloatArray], solid: NDArray[np.int64]) -> dict[str,
     return {name: np.take(column.astype(np.float32), solid, mode="clip") for name, column in table.items()}
 
 
-def _dot(first: tuple[Pixels, ...], second: tuple[Pixels, ...]) -> Pixels:
+def _dot(first: Vectors, second: Vectors) -> Pixels:
     products: Pixels = first[0] * second[0] + first[1] * second[1] + first[2] * second[2]
     return products
 
@@ -143,8 +157,8 @@ def _face_boxes(
     normal: list[Pixels],
     solids: Solids,
     solid: NDArray[np.int64],
-    place: tuple[Pixels, Pixels, Pixels],
-    axes: tuple[tuple[Pixels, ...], ...],
+    place: Vectors,
+    axes: Vectors3,
 ) -> None:
     """Give the pixels of boxes the normal of the face they lie on."""
     boxes = np.flatnonzero(solids.column("kind") == Kind.BOX)

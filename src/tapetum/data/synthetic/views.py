@@ -99,13 +99,9 @@ def sample_view(spec: SynthesisSpec, identity: Identity, camera: int, index: int
     fixed = cameras[camera - 1]
     stream = Stream(spec.seed, "view", identity.person, camera, index)
     nuisance = spec.nuisance
-    headings = fixed.headings
-    if spec.mode == "regdb":  # a RegDB person is filmed on one walk: one heading for both bands
-        headings = (headings[int(Stream(spec.seed, "walk", identity.person).uniform(0, len(headings)))],)
-    yaw = _draw_yaw(stream, headings, nuisance)
     return View(
         camera=fixed,
-        yaw=yaw,
+        yaw=_draw_yaw(stream, _headings(spec, identity, fixed), nuisance),
         head_yaw=stream.normal(0.0, 18.0, -60.0, 60.0),
         pitch=stream.normal(fixed.pitch, 1.5, 2.0, 25.0),
         phase=stream.uniform(0.0, 360.0),
@@ -125,6 +121,14 @@ def sample_view(spec: SynthesisSpec, identity: Identity, camera: int, index: int
         quality=int(stream.uniform(70.0, 94.0)),
         grain=stream.word(),
     )
+
+
+def _headings(spec: SynthesisSpec, identity: Identity, camera: Camera) -> tuple[float, ...]:
+    if spec.mode == "sysu":
+        return camera.headings
+    # A RegDB person is filmed on one walk: one heading for both bands.
+    chosen = Stream(spec.seed, "walk", identity.person).uniform(0, len(camera.headings))
+    return (camera.headings[int(chosen)],)
 
 
 def _draw_yaw(stream: Stream, headings: tuple[float, ...], nuisance: Nuisance) -> float:
