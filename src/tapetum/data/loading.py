@@ -7,9 +7,11 @@ A DataError met by a worker travels back as a value, so that it is raised here a
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -197,6 +199,7 @@ def _loader(
         sampler=keys,
         num_workers=workers,
         collate_fn=_as_made,
+        worker_init_fn=_be_quiet_when_left,
         generator=torch.Generator(),  # else each pass draws a seed from torch's global state
         pin_memory=device.type == "cuda",
         persistent_workers=persistent and workers > 0,
@@ -205,6 +208,17 @@ def _loader(
 
 def _as_made(batch: _T) -> _T:
     return batch
+
+
+def _be_quiet_when_left(_: int) -> None:
+    """In a worker: a caller that was stopped takes no more batches, which is no error to print."""
+    plain = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if not issubclass(kind, ConnectionError):
+            plain(kind, error, trace)
+
+    sys.excepthook = hook
 
 
 def _in_unit_range(pixels: torch.Tensor) -> torch.Tensor:
