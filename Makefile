@@ -22,7 +22,7 @@ $(READY): pyproject.toml
 
 demo: setup  ## Draw people, train, embed, evaluate, search, and write runs/demo/report.html
 	$(BIN)/tapetum data synthesize --preset small --seed 0 $(DEMO_DATA)
-	$(BIN)/tapetum train recipes/two_stream/synthetic.yaml --root $(DEMO_DATA) --output $(DEMO)
+	$(BIN)/tapetum train recipes/two_stream/synthetic.yaml --root $(DEMO_DATA) --output $(DEMO) --workers 0
 	$(BIN)/tapetum embed $(DEMO) --root $(DEMO_DATA)
 	$(BIN)/tapetum evaluate $(DEMO)/embeddings.parquet
 	$(BIN)/tapetum search $(DEMO_DATA)/cam3/0230/0001.jpg $(DEMO_DATA)/cam6/0260/0002.jpg $(DEMO_DATA)/cam6/0290/0003.jpg \

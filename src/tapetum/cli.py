@@ -264,9 +264,11 @@ def search(
     The list says who it may be, never who it is: the score is a cosine, and the first answer can be wrong.
     """
     from tapetum.gallery.queries import search_pictures
+    from tapetum.outputs import check_place
     from tapetum.report.hits import render_hits
     from tapetum.report.strips import Strip, write_strips
 
+    check_place(output)
     answers, root = search_pictures(queries, gallery, model, modality=modality, among=among, top=top)
     strips = [Strip(query, hits) for query, hits in answers]
     for strip in strips:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +17,11 @@ from tapetum.embedding_table import EmbeddingTable, write_embeddings
 from tapetum.errors import DataError
 from tapetum.methods.method import Method
 from tapetum.model_file import load_model
-from tapetum.outputs import made_by
+from tapetum.outputs import check_place, made_by
+from tapetum.run_folder import RECORD, read_record
 
 _BATCH = 64
+_LOG = logging.getLogger(__name__)
 ProgressCall = Callable[[int, int], None]
 
 
@@ -49,15 +52,21 @@ def embed_dataset(
     Returns one sentence per picture that was left out. Raises DataError for the first broken picture unless
     `skip_broken`, and for a split in which nothing can be embedded; then no file is written.
     """
+    check_place(output)
     method, description = load_model(model)
+    if (model / RECORD).is_file() and not read_record(model)["finished"]:
+        _LOG.warning("%s is not trained to its end: these are the best weights so far", model)
     rows = dataset.rows(split)
+    if not rows:
+        filled = ", ".join(sorted(name for name in dataset.splits if dataset.splits[name])) or "none"
+        raise DataError(f"split '{split}' of {dataset.root} holds no crop. Splits with crops: {filled}.")
     crops = [dataset.crops[row] for row in rows]
     size = (description.height, description.width)
     found = embed_crops(method, crops, dataset.root, size, workers=workers, progress=progress)
     if found.broken and not skip_broken:
         raise DataError(f"{found.broken[0][1]} ({len(found.broken)} such pictures; --skip-broken leaves them out.)")
     if not found.rows:
-        raise DataError(f"split '{split}' of {dataset.root} holds no picture that can be embedded.")
+        raise DataError(f"all {len(rows)} pictures of {dataset.root} are broken, as {found.broken[0][1]}")
     record = made_by(
         fingerprint=description.fingerprint,
         method=description.method,

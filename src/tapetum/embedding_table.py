@@ -69,7 +69,8 @@ def write_embeddings(path: Path, table: EmbeddingTable) -> None:
 def read_embeddings(path: Path) -> EmbeddingTable:
     """Read a table of embeddings. Raises EmbeddingError for a missing, truncated or foreign file."""
     if not path.is_file():
-        raise EmbeddingError(f"{path} does not exist. Make it with `tapetum embed`.")
+        state = "is a folder" if path.is_dir() else "does not exist"
+        raise EmbeddingError(f"{path} {state}. Give the file that `tapetum embed` has written.")
     try:
         arrow = pq.read_table(path)
     except (pa.ArrowInvalid, OSError) as error:
@@ -83,10 +84,30 @@ def read_embeddings(path: Path) -> EmbeddingTable:
     vectors = arrow["vector"].combine_chunks()
     dimension = arrow.schema.field("vector").type.list_size
     flat = vectors.values.to_numpy(zero_copy_only=False).astype(np.float32, copy=False)
+    try:
+        return EmbeddingTable(flat.reshape(len(arrow), dimension), _crops(arrow), _record(arrow))
+    except EmbeddingError as error:
+        raise EmbeddingError(f"{path}: {error}") from error
+    except ValueError as error:  # a modality, a record or a vector that is not there
+        raise EmbeddingError(
+            f"{path} is no table of embeddings: {error}. Make it again with `tapetum embed`."
+        ) from error
+
+
+def _crops(arrow: pa.Table) -> tuple[Crop, ...]:
+    if not pa.types.is_integer(arrow.schema.field("person").type):
+        raise ValueError("the column 'person' holds no whole numbers")
+    if arrow["path"].null_count or arrow["camera"].null_count:
+        raise ValueError("a path or a camera is missing")
     columns = (arrow[name].to_pylist() for name in ("path", "person", "camera", "modality", "time"))
-    crops = tuple(
+    return tuple(
         Crop(place, person, camera, Modality(modality), time)
         for place, person, camera, modality, time in zip(*columns, strict=True)
     )
+
+
+def _record(arrow: pa.Table) -> dict[str, Any]:
     record = json.loads((arrow.schema.metadata or {}).get(_METADATA_KEY, b"{}"))
-    return EmbeddingTable(flat.reshape(len(crops), dimension), crops, record)
+    if not isinstance(record, dict):
+        raise ValueError("its record holds no names")
+    return record

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+import textwrap
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import ValidationError
+from pydantic import ConfigDict, Field, ValidationError
+from pydantic.dataclasses import dataclass
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from tapetum.errors import RunError
+from tapetum.errors import InputError, RunError
 from tapetum.methods.method import Method, find_method
 from tapetum.outputs import atomic_file, write_json
 
@@ -23,7 +25,7 @@ WEIGHTS = "model.safetensors"
 DESCRIPTION = "model.json"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=ConfigDict(extra="forbid", strict=True))
 class ModelDescription:
     """What a file of weights belongs to.
 
@@ -33,9 +35,9 @@ class ModelDescription:
 
     method: str
     settings: dict[str, Any]
-    persons: int
-    height: int
-    width: int
+    persons: Annotated[int, Field(ge=1)]
+    height: Annotated[int, Field(ge=1)]
+    width: Annotated[int, Field(ge=1)]
     fingerprint: str
 
 
@@ -60,7 +62,7 @@ def read_description(folder: Path) -> ModelDescription:
         raise RunError(f"{folder} holds no {DESCRIPTION}. Give the folder of a run that `tapetum train` has finished.")
     try:
         return ModelDescription(**json.loads(path.read_text(encoding="utf-8")))
-    except (json.JSONDecodeError, TypeError, UnicodeDecodeError) as error:
+    except (TypeError, ValueError) as error:  # no JSON, no table of names, or names and values that do not belong
         raise RunError(f"{path} is not the description of a model. Train again, or restore the file.") from error
 
 
@@ -73,23 +75,28 @@ def load_model(folder: Path) -> tuple[Method, ModelDescription]:
     path = folder / WEIGHTS
     if not path.is_file():
         raise RunError(f"{path} does not exist. Train again, or restore the file.")
-    facts = {name: value for name, value in vars(description).items() if name != "fingerprint"}
+    facts = {name: value for name, value in asdict(description).items() if name != "fingerprint"}
     if _fingerprint(path, facts) != description.fingerprint:
         raise RunError(
             f"{path} is not the file that {DESCRIPTION} beside it describes (fingerprint {description.fingerprint}):"
             " it was truncated or changed. Train again, or restore both files."
         )
-    method = build(description)
     try:
+        method = build(description)
         method.load_state_dict(load_file(path))
+    except InputError as error:
+        raise RunError(f"{folder / DESCRIPTION}: {error}") from error
     except (SafetensorError, RuntimeError, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise RunError(f"{path} does not hold the weights of '{description.method}': {reason}") from error
+        reason = textwrap.shorten(str(error).partition(":\n")[2] or str(error), 160, placeholder=" ...").rstrip(".")
+        raise RunError(
+            f"{path} does not hold the weights of this '{description.method}': {reason}."
+            " Train again, or restore both files."
+        ) from error
     return method.eval(), description
 
 
 def build(description: ModelDescription) -> Method:
-    """A method with the settings of `description`, its networks untrained."""
+    """A method with the settings of `description`, its networks untrained. Raises InputError for unknown settings."""
     kind = find_method(description.method)
     # The file of weights replaces every value, so nothing is fetched to begin from.
     begin = {"weights": "none"} if "weights" in kind.Settings.model_fields else {}
@@ -99,7 +106,8 @@ def build(description: ModelDescription) -> Method:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
         raise RunError(
-            f"the model's setting '{name}' does not fit this '{description.method}': {first['msg']}."
+            f"the setting '{name}' does not fit this '{description.method}': {first['msg']}."
+            " Take the version of Tapetum that trained it, or train again."
         ) from error
     return kind(settings, description.persons)
 

@@ -26,10 +26,9 @@ def atomic_file(path: Path) -> Iterator[Path]:
     Raises OutputError for a missing permission, a full disk or a folder in the way.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    check_place(path)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.is_dir():
-            raise OutputError(f"{path} is a folder, and a file is to be written there. Give another path.")
         yield temporary
         with temporary.open("rb+") as written:
             os.fsync(written.fileno())
@@ -41,6 +40,19 @@ def atomic_file(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):  # a file stands where its folder should be
             temporary.unlink(missing_ok=True)
+
+
+def check_place(path: Path) -> None:
+    """Raise OutputError where no file can be written to `path`; nothing is touched. For use before hours of work."""
+    if path.is_dir():
+        raise OutputError(f"{path} is a folder, and a file is to be written there. Give another path.")
+    if path.exists() and not path.is_file():  # the rename would put a file in place of a device such as /dev/null
+        raise OutputError(f"{path} is a device, and a file is to be written there. Give another path.")
+    nearest = next(folder for folder in path.absolute().parents if folder.exists())
+    if not nearest.is_dir():
+        raise OutputError(f"cannot write {path}: {nearest} is a file. Give another place.")
+    if not os.access(nearest, os.W_OK):
+        raise OutputError(f"cannot write {path}: no permission to write into {nearest}. Give another place or mend it.")
 
 
 def write_json(path: Path, value: Any) -> None:

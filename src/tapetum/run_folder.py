@@ -33,8 +33,7 @@ def is_begun(output: Path, recipe: Recipe, dataset: Dataset) -> bool:
     if output.exists() and not output.is_dir():
         raise OutputError(f"{output} is a file. Give the folder of a run with --output.")
     if (output / RECIPE).is_file():
-        given = yaml.safe_load((output / RECIPE).read_text(encoding="utf-8"))
-        same = given == _plain(recipe)
+        same = read_run_recipe(output) == _plain(recipe)
         if not same or read_record(output)["data"] != data_fingerprint(dataset):
             what = "other data" if same else "another recipe"
             raise RunError(f"{output} holds a run of {what}. Give another --output, or remove that folder.")
@@ -64,10 +63,23 @@ def _plain(recipe: Recipe) -> dict[str, Any]:
 def read_record(output: Path) -> dict[str, Any]:
     """What a run says of itself. Raises RunError where it cannot be read."""
     try:
-        record: dict[str, Any] = json.loads((output / RECORD).read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError) as error:
+        record = json.loads((output / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
         raise RunError(f"{output / RECORD} cannot be read. Remove the folder and train again.") from error
+    if not isinstance(record, dict) or not {"finished", "data", "dataset"} <= set(record):
+        raise RunError(f"{output / RECORD} is no record of a run. Remove the folder and train again.")
     return record
+
+
+def read_run_recipe(output: Path) -> dict[str, Any]:
+    """A run's recipe as it was run, in plain values. Raises RunError where it cannot be read."""
+    try:
+        recipe = yaml.safe_load((output / RECIPE).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise RunError(f"{output / RECIPE} cannot be read. Remove the folder and train again.") from error
+    if not isinstance(recipe, dict) or "method" not in recipe:
+        raise RunError(f"{output / RECIPE} is no recipe. Remove the folder and train again.")
+    return recipe
 
 
 def finish(output: Path, best: Mapping[str, float]) -> None:

@@ -19,7 +19,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import RichProgressBar
@@ -27,15 +26,13 @@ from pytorch_lightning.callbacks import RichProgressBar
 from tapetum.core import Batch, Dataset
 from tapetum.data.loading import Loading, TrainingLoader, training_loader
 from tapetum.data.sampling import BatchShape, Share
-from tapetum.embedding import embed_crops
-from tapetum.errors import DataError, RecipeError, RunError
-from tapetum.evaluation.metrics import score_trials
-from tapetum.evaluation.protocols import validation
+from tapetum.errors import RecipeError, RunError
 from tapetum.methods.method import Method, MethodSettings, Progress, Terms, find_method
 from tapetum.model_file import save_model
 from tapetum.optimisation import build_optimiser, learning_rate_factor, set_learning_rate
 from tapetum.recipe import Recipe, validate
 from tapetum.run_folder import CHECKPOINT, PIXELS, begin, finish, is_begun, read_record
+from tapetum.selection import validation_scores
 from tapetum.training_log import TrainingLog
 
 _LOG_EVERY = 10
@@ -248,7 +245,7 @@ class _EpochEnd(pl.Callback):
             return
         if not last and epoch % look.every:
             return
-        scores = validation_scores(self.loop.method, self.dataset, self.recipe)
+        scores = validation_scores(self.loop.method, self.dataset, self.recipe.image, look.trials, self.recipe.seed)
         step = epoch * self.loop.steps_per_epoch - 1
         log.add(step, epoch - 1, {f"val/{name}": value for name, value in scores.items()})
         if scores["mAP"] > self.best.get("mAP", -1.0):
@@ -264,27 +261,6 @@ class _EpochEnd(pl.Callback):
             **self.recipe.image.model_dump(),
         }
         save_model(self.output, self.loop.method, facts)
-
-
-def validation_scores(method: Method, dataset: Dataset, recipe: Recipe) -> dict[str, float]:
-    """r1, mAP and mINP (fractions) of infrared against RGB crops of the validation persons, mean over gallery draws.
-
-    Raises DataError for a broken picture and for validation persons who have only one modality.
-    """
-    crops = [dataset.crops[row] for row in dataset.rows("val")]
-    size = (recipe.image.height, recipe.image.width)
-    found = embed_crops(method, crops, dataset.root, size, workers=0)
-    if found.broken:
-        raise DataError(found.broken[0][1])
-    trials = recipe.validation.trials if recipe.validation else 1
-    protocol = validation(crops, dataset.locations, seed=recipe.seed, trials=trials)
-    persons = np.array([crop.person for crop in crops])
-    results = score_trials(found.vectors, persons, protocol.settings["validation"])
-    return {
-        "r1": math.fsum(float(result.cmc[0]) for result in results) / trials,
-        "mAP": math.fsum(result.mAP for result in results) / trials,
-        "mINP": math.fsum(result.mINP for result in results) / trials,
-    }
 
 
 def _trainer(recipe: Recipe, devices: int | None, epoch_end: _EpochEnd) -> pl.Trainer:

@@ -37,11 +37,11 @@ class TrainingLog:
 
 
 def read_log(path: Path) -> list[tuple[int, int, str, float]]:
-    """The lines of a log, oldest first; empty where there is none. A last line cut by a kill is left out."""
+    """The lines of a log, oldest first; empty where there is none. A line that is none (cut by a kill) is left out."""
     if not path.is_file():
         return []
     rows = []
-    with path.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
         for row in csv.reader(file):
             try:
                 step, epoch, name, value = row

@@ -298,3 +298,15 @@ def test_a_loader_tells_its_length(data: Dataset) -> None:
     loader = training_loader(data, "train", settings(), seed=0)
     assert isinstance(loader, TrainingLoader)
     assert len(loader) == 4
+
+
+def test_a_killed_worker_is_told_in_one_sentence(data: Dataset) -> None:
+    with training_loader(data, "train", settings(workers=1), seed=0) as loader:
+        batches = iter(loader)
+        next(batches)
+        (worker,) = multiprocessing.active_children()
+        os.kill(worker.pid or 0, signal.SIGKILL)
+        with pytest.raises(DataError, match=r"a process that reads pictures is gone .* with --workers 0"):
+            for _ in range(10):
+                list(batches)
+                batches = iter(loader)

@@ -30,7 +30,7 @@ def shown(rows: tuple[CountRow, ...], findings: tuple[Finding, ...]) -> list[str
 
 def test_counts_and_findings() -> None:
     findings = (
-        Finding(Severity.ERROR, "/data/SYSU", "has no exp/test_id.txt. Pass it with --root."),
+        Finding(Severity.ERROR, "/data/SYSU", "has no exp/test_id.txt. Give the path of that folder."),
         Finding(Severity.ERROR, "/data/SYSU/cam1/[red]/0001.jpg", "is empty (0 bytes). Copy it again."),
         Finding(Severity.WARNING, "/elsewhere/crops.csv", "has a column 'weather', which is not used."),
     )
@@ -40,7 +40,7 @@ def test_counts_and_findings() -> None:
     assert "train all rgb 4,700 194" in lines
     assert "own door ir 12 3" in lines
     assert "Errors (2)" in lines
-    assert "/data/SYSU has no exp/test_id.txt. Pass it with --root." in lines
+    assert "/data/SYSU has no exp/test_id.txt. Give the path of that folder." in lines
     assert "cam1/[red]/0001.jpg is empty (0 bytes). Copy it again." in lines  # not taken for markup
     assert "Warnings (1)" in lines
     assert "/elsewhere/crops.csv has a column 'weather', which is not used." in lines

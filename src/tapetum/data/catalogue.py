@@ -41,7 +41,7 @@ def read_dataset(name: str, root: Path, **options: int | str) -> Dataset:
 def guess_dataset(root: Path) -> str:
     """The name of the dataset whose layout `root` shows. Raises DataError when none or several do."""
     if not root.exists():
-        raise DataError(f"{root} does not exist. Expected the root of a dataset. Pass it with --root.")
+        raise DataError(f"{root} does not exist. Expected the root of a dataset. Give the path of that folder.")
     known = dataset_names()
     found = [name for name in known if find_module(tapetum.data, name, known, "dataset").looks_like(root)]
     if len(found) == 1:

@@ -78,7 +78,7 @@ def check(
     module = find_dataset(name)
     checked = checked_options(name, module.read, options or {})
     if not root.exists():
-        raise DataError(f"{root} does not exist. Expected the root of {name}. Pass it with --root.")
+        raise DataError(f"{root} does not exist. Expected the root of {name}. Give the path of that folder.")
     notes = Notes(strict=False)
     survey: Survey = module.survey(root, notes, **checked)
     items = images_of(survey.root, survey.crops)

@@ -41,7 +41,7 @@ def read_unlabelled(root: Path, modality: Modality, camera: str) -> Dataset:
     Raises DataError for a missing folder or one without images.
     """
     if not root.is_dir():
-        raise DataError(f"{root} is not a folder of images. Pass one with --root.")
+        raise DataError(f"{root} is not a folder. Give the folder that holds the pictures.")
     names = list_folder(root, Notes(strict=True)).images
     if not names:
         raise DataError(f"{root} holds no image. Expected files such as .jpg, .png or .bmp in this folder itself.")
@@ -80,7 +80,7 @@ def _placed_crops(source: Path, notes: Notes) -> list[PlacedCrop]:
     if source.is_dir():
         return _tree(source, notes)
     state = "is neither a folder nor a table" if source.exists() else "does not exist"
-    notes.error(source, f"{state}. Expected {_EXPECTED}. Pass it with --root.")
+    notes.error(source, f"{state}. Expected {_EXPECTED}. Give the path of that folder.")
     return []
 
 
@@ -122,7 +122,7 @@ def _tree(root: Path, notes: Notes) -> list[PlacedCrop]:
             elif split or name not in SPLITS:
                 notes.error(root / split / name, f"has no place here. Expected {_EXPECTED}.")
     if not found:
-        notes.error(root, f"holds no crop. Expected {_EXPECTED}. Pass it with --root.")
+        notes.error(root, f"holds no crop. Expected {_EXPECTED}. Give the path of that folder.")
     return found
 
 

@@ -79,7 +79,7 @@ def read_lists(
         if (root / image_list.path).is_file():
             found[image_list] = read_image_list(root / image_list.path, notes)
         else:
-            notes.error(root, f"has no {image_list.path}. Expected {layout.expected}. Pass it with --root.")
+            notes.error(root, f"has no {image_list.path}. Expected {layout.expected}. Give the path of that folder.")
     return found
 
 
@@ -101,7 +101,7 @@ def _images_on_disk(root: Path, layout: ListLayout, notes: Notes) -> dict[str, s
     found: dict[str, set[str]] = {}
     for folder in layout.folders:
         if not (root / folder).is_dir():
-            notes.error(root, f"has no {folder}. Expected {layout.expected}. Pass it with --root.")
+            notes.error(root, f"has no {folder}. Expected {layout.expected}. Give the path of that folder.")
             continue
         found[folder] = {
             f"{folder}/{name}/{image}"

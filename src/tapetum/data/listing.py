@@ -69,5 +69,5 @@ def require_folder(root: Path, expected: str, notes: Notes) -> bool:
     if root.is_dir():
         return True
     state = "is not a folder" if root.exists() else "does not exist"
-    notes.error(root, f"{state}. Expected {expected}. Pass it with --root.")
+    notes.error(root, f"{state}. Expected {expected}. Give the path of that folder.")
     return False

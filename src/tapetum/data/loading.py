@@ -30,6 +30,7 @@ _PIXELS = 3  # the purpose of these generators; the sampler's, on the same seed,
 _Source = Callable[[int], Pixels]
 _Shipped = tuple[torch.Tensor, torch.Tensor, torch.Tensor] | DataError
 _T = TypeVar("_T")
+_PATIENCE = 300  # seconds for one batch, before its worker counts as lost
 _CPU = torch.device("cpu")
 
 
@@ -106,7 +107,7 @@ class TrainingLoader:
     def __iter__(self) -> Iterator[Batch]:
         if self._loader is None:
             self._loader = _loader(self._batches, self.sampler, self._workers, self._device, persistent=True)
-        for shipped in self._loader:
+        for shipped in _delivered(self._loader):
             if isinstance(shipped, DataError):
                 raise shipped
             rgb, ir, person = (part.to(self._device, non_blocking=True) for part in shipped)
@@ -144,7 +145,7 @@ class EmbeddingLoader:
 
     def __iter__(self) -> Iterator[tuple[IntArray, torch.Tensor]]:
         self.failures.clear()
-        for indices, images, failures in _loader(self._crops, self._batches, self._workers, self._device):
+        for indices, images, failures in _delivered(_loader(self._crops, self._batches, self._workers, self._device)):
             self.failures.update(failures)
             if len(indices):
                 yield np.array(indices, dtype=np.int64), _in_unit_range(images.to(self._device, non_blocking=True))
@@ -203,7 +204,25 @@ def _loader(
         generator=torch.Generator(),  # else each pass draws a seed from torch's global state
         pin_memory=device.type == "cuda",
         persistent_workers=persistent and workers > 0,
+        timeout=_PATIENCE if workers else 0,
     )
+
+
+def _delivered(loader: DataLoader[_T]) -> Iterator[_T]:
+    """What the workers deliver; DataError when one is gone, where torch would wait for ever or raise of its own.
+
+    A full shared memory loses a batch without a word to the main process; a worker may be killed for its memory.
+    """
+    try:
+        yield from loader
+    except RuntimeError as error:
+        if "DataLoader" not in str(error):
+            raise
+        reason = str(error).splitlines()[0]
+        raise DataError(
+            f"a process that reads pictures is gone ({reason}). Memory or shared memory (/dev/shm) may be full: free"
+            " some, or read in the main process with --workers 0."
+        ) from error
 
 
 def _as_made(batch: _T) -> _T:

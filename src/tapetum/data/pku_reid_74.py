@@ -69,7 +69,7 @@ def _places(root: Path, notes: Notes) -> list[tuple[int, str, str]]:
     persons: dict[str, set[int]] = {}
     for folder in _FOLDERS:
         if not (root / folder).is_dir():
-            notes.error(root, f"has no {folder}. Expected {_EXPECTED}. Pass it with --root.")
+            notes.error(root, f"has no {folder}. Expected {_EXPECTED}. Give the path of that folder.")
             continue
         named = person_folders(root / folder, notes)
         persons["train" if folder == "train" else "val"] = {person for person, _ in named}

@@ -71,7 +71,9 @@ def read_ids(root: Path, split: str, notes: Notes | None = None) -> list[int]:
         return read_id_text(text, notes, may_be_empty=split == "val")
     if text.with_suffix(".mat").is_file():
         return read_id_mat(text.with_suffix(".mat"), notes)
-    notes.error(root, f"has no {text.relative_to(root).as_posix()}. Expected {_EXPECTED}. Pass it with --root.")
+    notes.error(
+        root, f"has no {text.relative_to(root).as_posix()}. Expected {_EXPECTED}. Give the path of that folder."
+    )
     return []
 
 
@@ -108,7 +110,7 @@ def _note_unknown_cameras(root: Path, notes: Notes) -> None:
 def _crops_of_camera(root: Path, camera: str, notes: Notes) -> list[Crop]:
     folder = root / f"cam{camera}"
     if not folder.is_dir():
-        notes.error(root, f"has no cam{camera}. Expected {_EXPECTED}. Pass it with --root.")
+        notes.error(root, f"has no cam{camera}. Expected {_EXPECTED}. Give the path of that folder.")
         return []
     crops: list[Crop] = []
     for person, name in person_folders(folder, notes):

@@ -25,7 +25,7 @@ from tapetum.evaluation.matlab import read_matlab_features
 from tapetum.evaluation.metrics import TrialResult, score_trials
 from tapetum.evaluation.protocols import cmc_rule, protocol_for
 from tapetum.evaluation.ranking import Distance
-from tapetum.outputs import made_by, write_json
+from tapetum.outputs import check_place, made_by, write_json
 
 Results = dict[str, Any]
 
@@ -110,7 +110,13 @@ def evaluate_embeddings(
     dataset: as it lies on disk now; None: the name and root in the table's record are taken. Own data that declares
     the splits query and gallery needs it.
     """
+    check_place(output)
     table = read_embeddings(embeddings)
+    if all(crop.person is None for crop in table.crops):
+        raise EmbeddingError(
+            f"{embeddings} holds {len(table.crops)} crops of persons whom nobody knows, so that no answer can be called"
+            " right. Search them with `tapetum search`, or embed a table that names the persons."
+        )
     name = dataset.name if dataset else table.record.get("dataset")
     if not name:
         raise EmbeddingError(f"{embeddings} does not say which dataset it is of. Make it again with `tapetum embed`.")
@@ -156,6 +162,7 @@ def evaluate_matlab_features(
 
     root needs nothing but `exp`: the test ids and, for the official draw, rand_perm_cam.mat.
     """
+    check_place(output)
     vectors, crops = read_matlab_features(folder)
     protocol = protocol_for("sysu_mm01", crops, root=root, draw=draw, permutations=permutations)
     results = evaluate(vectors, crops, protocol, dataset="sysu_mm01", distance=distance)

@@ -27,9 +27,13 @@ def search_pictures(
     answer itself. Raises EmbeddingError when another model made the gallery, DataError for a picture that is broken.
     """
     if among not in _AMONG:
-        raise RecipeError(f"--among {among}: {did_you_mean(among, _AMONG)}")
+        raise RecipeError(f"--among {among} names no crops. {did_you_mean(among, _AMONG)}")
+    for path in queries:
+        if not path.is_file():
+            state = "is a folder" if path.is_dir() else "does not exist"
+            raise DataError(f"{path} {state}. Give the paths of the pictures to look for.")
     table = read_embeddings(gallery)
-    made_with, given = table.record.get("fingerprint"), read_description(model).fingerprint
+    made_with, given = table.record.get("fingerprint", "nobody knows which"), read_description(model).fingerprint
     if made_with != given:
         raise EmbeddingError(
             f"{gallery} was made by model {made_with}, and {model} holds {given}. Run `tapetum embed` again, or pass"
@@ -44,8 +48,10 @@ def search_pictures(
         else replace(table.crops[row], path=str(path.resolve()))
         for path, row in zip(queries, rows, strict=True)
     ]
+    hidden = np.array([crop.modality not in _AMONG[among] for crop in table.crops], dtype=bool)
+    if len(hidden) and hidden.all():
+        raise RecipeError(f"--among {among}: {gallery} holds no such crop. Pass --among all.")
     vectors = _embed(crops, model)
-    hidden = np.array([crop.modality not in _AMONG[among] for crop in table.crops])
     answers = []
     for crop, row, vector in zip(crops, rows, vectors, strict=True):
         own = hidden.copy()

@@ -109,8 +109,9 @@ class TwoStream(Method):
         return F.normalize(z)
 
     def _feature(self, images: Tensor, modality: Modality) -> Tensor:
-        z, _ = self.neck(self.pool(self.trunk.single(self._input(images), modality)))
-        return z.float()
+        normalised, _ = self.neck(self.pool(self.trunk.single(self._input(images), modality)))
+        z: Tensor = normalised.float()
+        return z
 
     def _input(self, images: Tensor) -> Tensor:
         x = normalise(images) if self.front is None else self.front(images)
