@@ -25,7 +25,7 @@ demo: setup  ## Draw people, train, embed, evaluate, search, and write runs/demo
 	$(BIN)/tapetum train recipes/two_stream/synthetic.yaml --root $(DEMO_DATA) --output $(DEMO) --workers 0
 	$(BIN)/tapetum embed $(DEMO) --root $(DEMO_DATA)
 	$(BIN)/tapetum evaluate $(DEMO)/embeddings.parquet
-	$(BIN)/tapetum search $(DEMO_DATA)/cam3/0230/0001.jpg $(DEMO_DATA)/cam6/0260/0002.jpg $(DEMO_DATA)/cam6/0290/0003.jpg \
+	$(BIN)/tapetum search $(DEMO_DATA)/cam3/0226/0001.jpg $(DEMO_DATA)/cam3/0227/0001.jpg $(DEMO_DATA)/cam3/0228/0001.jpg \
 		--gallery $(DEMO)/embeddings.parquet --model $(DEMO) --output $(DEMO)/search.png
 	$(BIN)/tapetum report $(DEMO)
 	@echo

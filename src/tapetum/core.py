@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -54,6 +54,7 @@ class Dataset:
     locations: camera -> place, for cameras that share one; a camera that is absent stands alone.
     band: the infrared band, as a person would say it: "near-infrared", "thermal", "pseudo-infrared (grey)".
     options: how it was read (a RegDB trial, a fold), so that a later command can read it again.
+    generated: the people were drawn by `tapetum data synthesize`; only the layout is that of `name`.
     Raises DataError when a person stands on both sides of a split.
     """
 
@@ -64,6 +65,7 @@ class Dataset:
     locations: Mapping[str, str] = field(default_factory=dict)
     band: str = "near-infrared"
     options: Mapping[str, int | str] = field(default_factory=dict)
+    generated: bool = False
 
     def __post_init__(self) -> None:
         persons = {name: self._persons_of(rows) for name, rows in self.splits.items()}
@@ -79,6 +81,11 @@ class Dataset:
     def _persons_of(self, rows: Iterable[int]) -> set[int]:
         found = (self.crops[row].person for row in rows)
         return {person for person in found if person is not None}
+
+    @property
+    def title(self) -> str:
+        """What reports call it: its name, or that its people are generated."""
+        return f"generated people in {self.name}'s layout" if self.generated else self.name
 
     def rows(self, split: str) -> tuple[int, ...]:
         """The rows of `crops` in one split. Raises DataError for a split that the dataset does not have."""
@@ -101,7 +108,7 @@ class Dataset:
             if name != split
         }
         crops = tuple(self.crops[row] for row in kept)
-        return Dataset(self.name, self.root, crops, splits, self.locations, self.band, self.options)
+        return replace(self, crops=crops, splits=splits)
 
     def location(self, camera: str) -> str:
         """The place where a camera stands; its own name when it shares no place."""

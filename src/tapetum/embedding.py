@@ -73,6 +73,7 @@ def embed_dataset(
         height=description.height,
         width=description.width,
         dataset=dataset.name,
+        title=dataset.title,
         root=str(dataset.root.resolve()),
         options=dict(dataset.options),
         split=split,

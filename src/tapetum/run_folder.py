@@ -49,7 +49,7 @@ def begin(output: Path, recipe: Recipe, dataset: Dataset) -> None:
         left_over.unlink()
     if (output / RECIPE).is_file():
         return
-    facts = {"seed": recipe.seed, "dataset": dataset.name, "root": str(dataset.root.resolve())}
+    facts = {"seed": recipe.seed, "dataset": dataset.name, "title": dataset.title, "root": str(dataset.root.resolve())}
     write_json(output / RECORD, made_by(finished=False, data=data_fingerprint(dataset), **facts))
     with atomic_file(output / RECIPE) as temporary:
         temporary.write_text(yaml.safe_dump(_plain(recipe), sort_keys=False), encoding="utf-8")

@@ -135,3 +135,11 @@ def test_refuses_shared_persons(tmp_path: Path) -> None:
     (sysu_tree(tmp_path) / "exp" / "val_id.txt").write_text("4,6,10")
     with pytest.raises(DataError, match="has persons in both 'val' and 'test': 6, 10"):
         sysu_mm01.read(tmp_path)
+
+
+def test_generated_people_are_called_so(tmp_path: Path) -> None:
+    root = sysu_tree(tmp_path)
+    assert sysu_mm01.read(root).title == "sysu_mm01"
+    (root / "synth.json").write_text("{}")
+    assert sysu_mm01.read(root).title == "generated people in sysu_mm01's layout"
+    assert sysu_mm01.read(root).without("test").generated

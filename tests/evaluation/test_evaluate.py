@@ -56,6 +56,12 @@ def test_results_hold_what_the_page_says(root, tmp_path):
     assert vectors.dtype == np.float32
 
 
+def test_generated_people_are_called_so_in_the_results(root, tmp_path):
+    embedded(tmp_path / "e.parquet", root, crops_of(COUNTS), title="generated people in sysu_mm01's layout")
+    results = evaluate_embeddings(tmp_path / "e.parquet", tmp_path / "results.json")
+    assert (results["dataset"], results["protocol"]) == ("generated people in sysu_mm01's layout", "sysu_mm01")
+
+
 def test_mean_and_spread_over_trials():
     # r1 over ten trials as NumPy says it: divided by ten, not nine.
     results = mini_results()

@@ -45,6 +45,9 @@ class CameraCount(NamedTuple):
     images: int
     persons: int
 
+GENERATED = "synth.json"
+"""The record that `tapetum data synthesize` leaves in a dataset's root."""
+
 
 @dataclass(frozen=True)
 class Survey:
@@ -67,7 +70,10 @@ class Survey:
     def dataset(self) -> Dataset:
         """The dataset. Raises DataError when a person stands on both sides of a split."""
         splits = {name: tuple(rows) for name, rows in self.splits.items()}
-        return Dataset(self.name, self.root, tuple(self.crops), splits, self.locations, self.band, self.options)
+        generated = (self.root / GENERATED).is_file()
+        return Dataset(
+            self.name, self.root, tuple(self.crops), splits, self.locations, self.band, self.options, generated
+        )
 
     def counts(self) -> dict[Cell, Count]:
         """Images and persons per split, camera and modality, and the totals; crops in no split under `UNSPLIT`."""

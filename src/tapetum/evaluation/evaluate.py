@@ -125,7 +125,8 @@ def evaluate_embeddings(
     protocol = protocol_for(
         name, table.crops, root=root, draw=draw, permutations=permutations, declared=_declared(dataset, table.crops)
     )
-    results = evaluate(table.vectors, table.crops, protocol, dataset=name, distance=distance)
+    title = dataset.title if dataset else str(table.record.get("title", name))
+    results = evaluate(table.vectors, table.crops, protocol, dataset=title, distance=distance)
     results["made"] = made_by(embeddings=str(embeddings), embeddings_record=dict(table.record), draw=draw)
     write_json(output, results)
     return results

@@ -30,7 +30,7 @@ def report_run(run: Path, output: Path, *, queries: int = 6, seed: int = 0) -> t
     _check_origin(run, record, results, table)
     log = run / LOG
     reported = ReportedRun(
-        title=f"{recipe['method']} on {record['dataset']}",
+        title=f"{recipe['method']} on {record.get('title', record['dataset'])}",
         record={**record, "recipe": recipe},
         results=results,
         log=log if log.is_file() else None,
