@@ -104,7 +104,8 @@ def test_missing_list_is_told_as_promised(tmp_path: Path) -> None:
     with pytest.raises(DataError) as told:
         sysu_mm01.read(tmp_path)
     assert str(told.value) == (
-        f"{tmp_path} has no exp/test_id.txt. Expected the SYSU-MM01 root (cam1 ... cam6, exp). Give the path of that folder."
+        f"{tmp_path} has no exp/test_id.txt. Expected the SYSU-MM01 root (cam1 ... cam6, exp)."
+        " Give the path of that folder."
     )
 
 
