@@ -70,3 +70,17 @@ def test_files_that_are_no_recipe(recipe, content, sentence):
 def test_a_missing_file(tmp_path):
     with pytest.raises(RecipeError, match="does not exist. Give the path of a recipe"):
         read_recipe(tmp_path / "none.yaml")
+
+
+def test_a_folder_is_called_one(tmp_path):
+    with pytest.raises(RecipeError, match="is a folder. Give the path of a recipe"):
+        read_recipe(tmp_path)
+
+
+def test_what_null_switched_off_can_be_switched_on(recipe):
+    assert read_recipe(recipe, ["validation=null", "validation.every=1"]).validation.every == 1
+
+
+def test_a_refusal_of_several_entries_does_not_print_them_all(recipe):
+    with pytest.raises(RecipeError, match=r"r.yaml: data: split 'query' is for `tapetum evaluate` alone"):
+        read_recipe(recipe, ["data.split=query"])

@@ -110,9 +110,8 @@ def read_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:
     Raises RecipeError naming the file, the dotted path of the first wrong entry and the remedy.
     """
     if not path.is_file():
-        raise RecipeError(
-            f"{path} does not exist. Give the path of a recipe; recipes/ holds one per method and dataset."
-        )
+        what = "is a folder" if path.is_dir() else "does not exist"
+        raise RecipeError(f"{path} {what}. Give the path of a recipe; recipes/ holds one per method and dataset.")
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError) as error:
@@ -136,7 +135,8 @@ def validate(model: type[_Model], raw: Mapping[str, Any], where: str) -> _Model:
         if first["type"] == "missing":
             raise RecipeError(f"{where}: '{name}' is missing. Add it, or pass --set {name}=VALUE.") from error
         reason = first["msg"].removeprefix("Value error, ")
-        raise RecipeError(f"{where}: {name} = {first['input']!r}: {reason}.") from error
+        given = "" if isinstance(first["input"], dict) else f" = {first['input']!r}"
+        raise RecipeError(f"{where}: {name}{given}: {reason}.") from error
 
 
 def _apply(raw: dict[str, Any], change: str) -> None:
@@ -146,7 +146,9 @@ def _apply(raw: dict[str, Any], change: str) -> None:
     *outer, last = name.split(".")
     place = raw
     for part in outer:
-        inner = place.setdefault(part, {})
+        if place.get(part) is None:  # missing, or switched off with null
+            place[part] = {}
+        inner = place[part]
         if not isinstance(inner, dict):
             raise RecipeError(f"--set {change}: '{part}' has no settings inside it.")
         place = inner

@@ -12,7 +12,6 @@ import yaml
 
 from tapetum.core import Dataset
 from tapetum.errors import OutputError, RunError
-from tapetum.model_file import read_description
 from tapetum.outputs import atomic_file, made_by, write_json
 from tapetum.recipe import Recipe
 
@@ -82,9 +81,8 @@ def read_run_recipe(output: Path) -> dict[str, Any]:
     return recipe
 
 
-def finish(output: Path, best: Mapping[str, float]) -> None:
+def finish(output: Path, best: Mapping[str, float], fingerprint: str) -> None:
     """Say in the run's record that it is done, which epoch was selected, and the fingerprint of its model."""
-    fingerprint = read_description(output).fingerprint
     write_json(output / RECORD, {**read_record(output), "finished": True, "selected": best, "fingerprint": fingerprint})
 
 

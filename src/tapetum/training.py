@@ -26,9 +26,9 @@ from pytorch_lightning.callbacks import RichProgressBar
 from tapetum.core import Batch, Dataset
 from tapetum.data.loading import Loading, TrainingLoader, training_loader
 from tapetum.data.sampling import BatchShape, Share
-from tapetum.errors import RecipeError, RunError
+from tapetum.errors import DataError, OutputError, RecipeError, RunError
 from tapetum.methods.method import Method, MethodSettings, Progress, Terms, find_method
-from tapetum.model_file import save_model
+from tapetum.model_file import read_description, save_model
 from tapetum.optimisation import build_optimiser, learning_rate_factor, set_learning_rate
 from tapetum.recipe import Recipe, validate
 from tapetum.run_folder import CHECKPOINT, PIXELS, begin, finish, is_begun, read_record
@@ -53,15 +53,20 @@ def train(recipe: Recipe, dataset: Dataset, output: Path, *, workers: int = 1, d
             f"{dataset.root} has no validation persons to select on. Set some aside (--set data.options.val_persons=20"
             " where the reader knows it), or keep the last weights (--set validation=null)."
         )
+    persons = len(dataset.persons(recipe.data.split))
+    if persons == 0:
+        raise DataError(
+            f"split '{recipe.data.split}' of {dataset.root} has no persons to learn. Train on another split."
+        )
     torch.manual_seed(recipe.seed)
-    method = build_method(recipe, len(dataset.persons(recipe.data.split)))
+    method = build_method(recipe, persons)
     pixels = output / PIXELS
     loop = _Loop(method, recipe, dataset, workers, pixels if recipe.data.cache else None)
     epoch_end = _EpochEnd(loop, dataset, output)
     if recipe.schedule.epochs == 0:
         begin(output, recipe, dataset)
         epoch_end.keep(0, {})
-        finish(output, epoch_end.best)
+        finish(output, epoch_end.best, read_description(output).fingerprint)
         return output
     trainer = _trainer(recipe, devices, epoch_end)
     checkpoint = _readable(output / CHECKPOINT)
@@ -72,7 +77,7 @@ def train(recipe: Recipe, dataset: Dataset, output: Path, *, workers: int = 1, d
             raise KeyboardInterrupt from stop
         raise
     if trainer.is_global_zero:
-        finish(output, epoch_end.best)
+        finish(output, epoch_end.best, read_description(output).fingerprint)
         shutil.rmtree(pixels, ignore_errors=True)
     return output
 
@@ -228,9 +233,15 @@ class _EpochEnd(pl.Callback):
         if self.record is not None:
             self._select(self.record, trainer.current_epoch + 1)
         part = self.output / f".{CHECKPOINT}.part"
-        trainer.save_checkpoint(part)
-        if trainer.is_global_zero:
-            part.replace(self.output / CHECKPOINT)
+        try:
+            trainer.save_checkpoint(part)
+            if trainer.is_global_zero:
+                part.replace(self.output / CHECKPOINT)
+        except OSError as error:
+            raise OutputError(
+                f"cannot write {self.output / CHECKPOINT}: {error.strerror or error}. Free the disk and run the same"
+                " command again: it goes on from the epoch before."
+            ) from error
 
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if self.record is not None:

@@ -45,6 +45,7 @@ class CameraCount(NamedTuple):
     images: int
     persons: int
 
+
 GENERATED = "synth.json"
 """The record that `tapetum data synthesize` leaves in a dataset's root."""
 

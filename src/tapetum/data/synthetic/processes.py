@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import multiprocessing
-import signal
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from typing import Any, cast
 
+from tapetum.data.interrupts import interrupts_held
 from tapetum.errors import InternalError, TapetumError
 
 
@@ -35,7 +33,7 @@ def share_out(
         for place in range(workers):
             receiver, sender = start.Pipe(duplex=False)
             process = start.Process(target=_work, args=(task, context, items[place::workers], sender), daemon=True)
-            with _interrupts_held():
+            with interrupts_held():
                 process.start()
             sender.close()
             processes.append(process)
@@ -46,20 +44,6 @@ def share_out(
             process.terminate()
         for process in processes:
             process.join()
-
-
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Ctrl-C reaches every process of a terminal. Started in here, a worker never hears it: the caller ends it."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    resource_tracker.ensure_running()  # starting it lifts the block, and the first worker would start it
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _collect(receivers: list[Connection]) -> Iterator[int]:
