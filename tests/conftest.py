@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,15 @@ from PIL import Image
 SPLITS = {"train": range(1, 9), "val": range(9, 12), "test": range(12, 17)}
 CAMERAS = "123456"
 SHOTS = 2
+
+
+def pytest_configure() -> None:
+    """Hear Ctrl-C even where the tests were started in the background of a script, which ignores it for all it starts.
+
+    Commands under test inherit that, and some tests interrupt them.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

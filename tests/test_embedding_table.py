@@ -55,5 +55,5 @@ def test_a_truncated_table_is_refused(tmp_path):
 
 
 def test_a_missing_file_names_the_command(tmp_path):
-    with pytest.raises(EmbeddingError, match="does not exist. Make it with `tapetum embed`"):
+    with pytest.raises(EmbeddingError, match="does not exist. Give the file that `tapetum embed` has written"):
         read_embeddings(tmp_path / "none.parquet")

@@ -57,7 +57,7 @@ def run_command_line(app: typer.Typer) -> NoReturn:
     """Run the command line and exit: an error meant for a person becomes one line and an exit code."""
     try:
         with _warnings_shown():
-            sys.exit(app(standalone_mode=False))
+            sys.exit(app(prog_name="tapetum", standalone_mode=False))
     except TapetumError as error:
         _stop(str(error), error.exit_code)
     except _UsageError as error:

@@ -209,5 +209,5 @@ def test_unlabelled(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(DataError, match="holds no image"):
         folder.read_unlabelled(tmp_path / "empty", Modality.IR, "9")
-    with pytest.raises(DataError, match="nowhere is not a folder of images"):
+    with pytest.raises(DataError, match="nowhere is not a folder. Give the folder that holds the pictures"):
         folder.read_unlabelled(tmp_path / "nowhere", Modality.IR, "9")

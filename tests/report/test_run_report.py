@@ -25,9 +25,9 @@ def whole(tiny_sysu, tmp_path_factory):
     run = tmp_path_factory.mktemp("runs") / "run"
     dataset = read(tiny_sysu)
     begin(run, tiny_recipe(), dataset)
-    write_model(run)
+    fingerprint = write_model(run)
     (run / "log.csv").write_text("step,epoch,name,value\n9,0,model/total,2.5\n19,1,model/total,1.5\n")
-    finish(run, {"epoch": 2})
+    finish(run, {"epoch": 2}, fingerprint)
     embed_dataset(run, dataset, "test", run / "embeddings.parquet", workers=0)
     evaluate_embeddings(run / "embeddings.parquet", run / "results.json", draw="agw")
     return run
