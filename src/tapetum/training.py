@@ -48,18 +48,8 @@ def train(recipe: Recipe, dataset: Dataset, output: Path, *, workers: int = 1, d
     dataset = dataset.without("test")
     if is_begun(output, recipe, dataset) and read_record(output)["finished"]:
         return output
-    if recipe.validation is not None and not dataset.splits.get("val"):
-        raise RecipeError(
-            f"{dataset.root} has no validation persons to select on. Set some aside (--set data.options.val_persons=20"
-            " where the reader knows it), or keep the last weights (--set validation=null)."
-        )
-    persons = len(dataset.persons(recipe.data.split))
-    if persons == 0:
-        raise DataError(
-            f"split '{recipe.data.split}' of {dataset.root} has no persons to learn. Train on another split."
-        )
     torch.manual_seed(recipe.seed)
-    method = build_method(recipe, persons)
+    method = build_method(recipe, _number_of_persons(recipe, dataset))
     pixels = output / PIXELS
     loop = _Loop(method, recipe, dataset, workers, pixels if recipe.data.cache else None)
     epoch_end = _EpochEnd(loop, dataset, output)
@@ -80,6 +70,21 @@ def train(recipe: Recipe, dataset: Dataset, output: Path, *, workers: int = 1, d
         finish(output, epoch_end.best, read_description(output).fingerprint)
         shutil.rmtree(pixels, ignore_errors=True)
     return output
+
+
+def _number_of_persons(recipe: Recipe, dataset: Dataset) -> int:
+    """How many persons are learnt. Raises DataError for none, RecipeError where there is nobody to select on."""
+    if recipe.validation is not None and not dataset.splits.get("val"):
+        raise RecipeError(
+            f"{dataset.root} has no validation persons to select on. Set some aside (--set data.options.val_persons=20"
+            " where the reader knows it), or keep the last weights (--set validation=null)."
+        )
+    persons = len(dataset.persons(recipe.data.split))
+    if persons == 0:
+        raise DataError(
+            f"split '{recipe.data.split}' of {dataset.root} has no persons to learn. Train on another split."
+        )
+    return persons
 
 
 def _readable(checkpoint: Path) -> Path | None:
@@ -267,7 +272,8 @@ class _EpochEnd(pl.Callback):
         self.best = {"epoch": epoch, **scores}
         facts = {
             "method": self.recipe.method,
-            "settings": self.recipe.settings,
+            # In full, so that a default that changes one day does not change this model.
+            "settings": find_method(self.recipe.method).Settings(**self.recipe.settings).model_dump(mode="json"),
             "persons": len(self.dataset.persons(self.recipe.data.split)),
             **self.recipe.image.model_dump(),
         }
