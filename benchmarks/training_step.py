@@ -41,6 +41,7 @@ def main() -> None:
     for _ in range(given.rounds):
         for name, step in loops.items():
             best[name] = min(best[name], seconds(step, given.steps))
+            print(f"... {name}: {best[name]:.2f} s a step so far", flush=True)
     images = 2 * given.persons * given.crops
     print(f"{images} images a step, {SIZE[0]} x {SIZE[1]}, {torch.get_num_threads()} threads")
     print(f"`precision: auto` means {arithmetic('auto')} on this machine")
