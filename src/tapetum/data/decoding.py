@@ -1,7 +1,7 @@
 """Decoding: a picture file becomes uint8 pixels of one size, the same pixels on every machine.
 
 JPEG goes through `simplejpeg` where it is installed; everything else, and every JPEG that `simplejpeg` finds fault
-with, goes through Pillow. The pixels are the same, `simplejpeg` takes about a third of the time. Infrared is read as
+with, goes through Pillow. The pixels are the same, `simplejpeg` is faster. Infrared is read as
 luminance: a JPEG's own Y plane, else ITU-R 601. Resizing is Pillow's antialiased bilinear in every case. It is integer
 arithmetic and thus the same everywhere; torchvision's is faster where the processor has AVX2, but its pixels depend on
 the processor, so that embeddings made on two machines would differ.
