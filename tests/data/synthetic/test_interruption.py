@@ -80,6 +80,16 @@ def test_a_stopped_generation_leaves_whole_pictures_and_no_process(tmp_path: Pat
         assert first_calls == [marks]
 
 
+def test_a_mark_that_was_never_renamed_is_cleared(tmp_path: Path) -> None:
+    small = SynthesisSpec(train=2, val=0, test=1, per_camera=1, seed=9)
+    with pytest.raises(StopIteration):
+        generate(small, tmp_path, workers=1, progress=lambda done, _: _stop_after([], done) if done else None)
+    (tmp_path / ".progress" / ".0002.json.77.part").write_text("{")
+    (tmp_path / ".progress" / "0003.part").mkdir()
+    assert generate(small, tmp_path, workers=1).persons == 3
+    assert not (tmp_path / ".progress").exists()
+
+
 def _stop_after(calls: list[int], done: int) -> None:
     calls.append(done)
     raise StopIteration

@@ -113,9 +113,12 @@ def _generate(spec: SynthesisSpec, out: Path, workers: int, progress: Progress |
 
 
 def _clear_unfinished(out: Path) -> None:
-    """Remove what a stopped run was still writing."""
+    """Remove what a stopped run was still writing: folders of pictures, and marks that were not yet renamed."""
     for leftover in sorted((out / _PROGRESS).glob("*.part")):
-        shutil.rmtree(leftover)
+        if leftover.is_dir():
+            shutil.rmtree(leftover)
+        else:
+            leftover.unlink()
 
 
 def _mark(out: Path, person: int) -> Path:
