@@ -18,7 +18,7 @@ def distance(one: FloatArray, other: FloatArray) -> float:
 
 
 def slow_trial(vectors: FloatArray, persons: IntArray, trial: Trial, cmc: str = "identities") -> dict[str, object]:
-    average, penalty, hits = [], [], []
+    asked, average, penalty, hits = [], [], [], []
     for i, query in enumerate(trial.query):
         distances = [distance(vectors[query], vectors[j]) for j in trial.gallery]
         order = sorted(range(len(trial.gallery)), key=lambda j: distances[j])  # sorted() is stable
@@ -26,9 +26,11 @@ def slow_trial(vectors: FloatArray, persons: IntArray, trial: Trial, cmc: str = 
         seen = [persons[trial.gallery[j]] for j in order]
         ranks = [rank for rank, person in enumerate(seen, start=1) if person == persons[query]]
         if ranks:
+            asked.append(query)
             average.append(np.mean([number / rank for number, rank in enumerate(ranks, start=1)]))
             penalty.append(len(ranks) / ranks[-1])
-            hits.append((list(dict.fromkeys(seen)) if cmc == "identities" else seen).index(persons[query]))
+            hits.append((list(dict.fromkeys(seen)) if cmc == "identities" else seen).index(persons[query]) + 1)
     length = len(set(persons[trial.gallery])) if cmc == "identities" else len(trial.gallery)
-    curve = [np.mean([hit <= place for hit in hits]) for place in range(length)] if hits else []
-    return {"cmc": curve, "mAP": np.mean(average or [0]), "mINP": np.mean(penalty or [0]), "valid": len(hits)}
+    curve = [np.mean([hit <= place for hit in hits]) for place in range(1, length + 1)] if hits else []
+    figures = {"cmc": curve, "mAP": np.mean(average or [0]), "mINP": np.mean(penalty or [0]), "valid": len(hits)}
+    return {**figures, "query": asked, "ap": average, "inp": penalty, "hit": hits}

@@ -34,11 +34,16 @@ def single_shot(
     return np.array([draw.choice(folders[cell]) for cell in present], dtype=np.int64)
 
 
-def rows_of(crops: Sequence[Crop], modality: Modality) -> IntArray:
-    """The rows of one modality whose person is known, in the table's order."""
-    return np.array(
-        [row for row, crop in enumerate(crops) if crop.modality is modality and crop.person is not None], dtype=np.int64
-    )
+def rows_of(crops: Sequence[Crop], modality: Modality | None = None) -> IntArray:
+    """The rows whose person is known, of one modality or of both, by path: the table's own order decides nothing."""
+    found = [row for row, crop in enumerate(crops) if modality in (None, crop.modality) and crop.person is not None]
+    return by_path(crops, found)
+
+
+def by_path(crops: Sequence[Crop], rows: Iterable[int]) -> IntArray:
+    """These rows in the order of their paths, the RGB row first where one picture stands for both modalities."""
+    named = sorted(rows, key=lambda row: (crops[row].path, crops[row].modality is Modality.IR))
+    return np.array(named, dtype=np.int64)
 
 
 def cameras_of(crops: Sequence[Crop], rows: Iterable[int]) -> list[str]:

@@ -28,12 +28,10 @@ class Family:
     column_group: IntArray | None
     member: BoolArray
 
-    def hidden(self, part: slice) -> BoolArray | None:
-        """(Q, U): which pairs of these queries do not count; None when all do."""
-        if self.query_group is None or self.column_group is None:
-            return None
-        hidden: BoolArray = self.query_group[part, None] == self.column_group
-        return hidden
+    @property
+    def pairs(self) -> int:
+        """How many pairs of a query and a column there are."""
+        return len(self.query) * len(self.columns)
 
 
 def families(trials: Sequence[Trial], persons: IntArray) -> list[Family]:
@@ -59,25 +57,21 @@ def _alone(trials: Sequence[Trial], number: int) -> Family:
 def _family(trials: Sequence[Trial], numbers: Sequence[int], persons: IntArray) -> Family | None:
     if len(numbers) == 1:
         return _alone(trials, numbers[0])
-    groups = _common_groups([trials[number] for number in numbers])
     columns = _common_order([trials[number].gallery for number in numbers], persons)
-    if groups is None or columns is None:
+    if columns is None:
         return None
-    member = np.stack([np.isin(columns, trials[number].gallery) for number in numbers], axis=1)
+    order = np.argsort(columns)
+    member = np.zeros((len(columns), len(numbers)), dtype=bool)
     first = trials[numbers[0]]
-    column_group = None if first.query_group is None else np.array([groups[row] for row in columns.tolist()])
+    column_group = None if first.query_group is None else np.empty(len(columns), dtype=np.int64)
+    for place, trial in enumerate(trials[number] for number in numbers):
+        held = order[np.searchsorted(columns, trial.gallery, sorter=order)]
+        if column_group is not None and trial.gallery_group is not None:
+            if (column_group[held] != trial.gallery_group)[member[held].any(axis=1)].any():
+                return None  # two trials put one row into different groups
+            column_group[held] = trial.gallery_group
+        member[held, place] = True
     return Family(tuple(numbers), first.query, first.query_group, columns, column_group, member)
-
-
-def _common_groups(trials: Sequence[Trial]) -> dict[int, int] | None:
-    """row -> group; None when two trials put one row into different groups."""
-    groups: dict[int, int] = {}
-    for trial in trials:
-        if trial.gallery_group is not None:
-            for row, group in zip(trial.gallery.tolist(), trial.gallery_group.tolist(), strict=True):
-                if groups.setdefault(row, group) != group:
-                    return None
-    return groups
 
 
 def _common_order(galleries: Sequence[IntArray], persons: IntArray) -> IntArray | None:

@@ -32,26 +32,25 @@ def query_factor(vectors: NDArray[np.floating], rows: IntArray, distance: Distan
     "cosine" brings every vector to unit length first. Raises EmbeddingError for a value that is not finite or too large
     to square, and for a vector of length zero under "cosine".
     """
-    factor, squares = _measured(vectors, rows, distance)
-    factor[:, -2] = squares
+    factor = np.empty((len(rows), vectors.shape[1] + 2))
+    factor[:, -2] = measure_into(factor[:, :-2], vectors, rows, distance)
     factor[:, -1] = 1
     return factor
 
 
 def gallery_factor(vectors: NDArray[np.floating], rows: IntArray, distance: Distance) -> FloatArray:
     """Rows of (N, D) vectors -> (G, D + 2) float64: [-2 g, 1, |g|^2]; errors as above."""
-    factor, squares = _measured(vectors, rows, distance)
+    factor = np.empty((len(rows), vectors.shape[1] + 2))
+    factor[:, -1] = measure_into(factor[:, :-2], vectors, rows, distance)
     factor[:, :-2] *= -2
     factor[:, -2] = 1
-    factor[:, -1] = squares
     return factor
 
 
-def _measured(vectors: NDArray[np.floating], rows: IntArray, distance: Distance) -> tuple[FloatArray, FloatArray]:
-    factor = np.empty((len(rows), vectors.shape[1] + 2))
-    measured = factor[:, :-2]
+def measure_into(measured: FloatArray, vectors: NDArray[np.floating], rows: IntArray, distance: Distance) -> FloatArray:
+    """Write the rows' vectors whose distance is meant to `measured` (R, D); returns (R,) |v|^2. Errors as above."""
     measured[:] = vectors[rows]
-    squares = np.einsum("ij,ij->i", measured, measured)
+    squares: FloatArray = np.einsum("ij,ij->i", measured, measured)
     wrong = np.flatnonzero(~(squares < _LARGEST_SQUARE))
     if len(wrong):
         raise EmbeddingError(
@@ -62,7 +61,7 @@ def _measured(vectors: NDArray[np.floating], rows: IntArray, distance: Distance)
             raise EmbeddingError(f"the vector of row {rows[squares.argmin()]} is zero: it has no cosine.")
         measured /= np.sqrt(squares)[:, None]
         squares = np.einsum("ij,ij->i", measured, measured)
-    return factor, squares
+    return squares
 
 
 def sorted_columns(queries: FloatArray, gallery: FloatArray, hidden: BoolArray | None) -> ColumnArray:
@@ -126,6 +125,12 @@ def pair_distances(
         part = slice(start, start + step)
         # -2 g divided by -2 is g to the last bit.
         difference = queries[rows[part], :dimensions] - gallery[columns[part], :dimensions] / -2
-        summed = np.add.accumulate(np.square(difference), axis=1)  # left to right, unlike sum()
-        distances[part] = np.sqrt(summed[:, -1])
+        distances[part] = left_to_right(difference)
+    return distances
+
+
+def left_to_right(differences: FloatArray) -> FloatArray:
+    """(P, D) float64 q - g -> (P,) d: the definition itself."""
+    summed = np.add.accumulate(np.square(differences), axis=1)  # from the first dimension to the last, unlike sum()
+    distances: FloatArray = np.sqrt(summed[:, -1])
     return distances
