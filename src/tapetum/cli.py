@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import Annotated
 
 import typer
 from typer.core import TyperGroup
 
 from tapetum import options
+from tapetum.commands_compare import compare
+from tapetum.commands_evaluate import evaluate
 from tapetum.console import command, examples_text, progress_bar, run_command_line, show, show_error
 from tapetum.core import Modality
 from tapetum.errors import RecipeError, did_you_mean
-
-if TYPE_CHECKING:
-    from tapetum.evaluation.ranking import Distance
 
 
 class _DataFirst(TyperGroup):
@@ -36,6 +34,7 @@ app = typer.Typer(
         "tapetum train recipes/two_stream/synthetic.yaml --root people --output runs/first",
         "tapetum embed runs/first --root people",
         "tapetum evaluate runs/first/embeddings.parquet",
+        "tapetum compare runs/first runs/second",
         "tapetum search people/cam3/0230/0001.jpg --gallery runs/first/embeddings.parquet --model runs/first",
         "tapetum report runs/first",
     ),
@@ -91,7 +90,7 @@ def data_check(
 
     name = dataset or guess_dataset(root)
     with progress_bar("opening pictures", "pictures") as advance:
-        report = check(name, root, reader_options(option), workers=max(workers, 1), progress=advance)
+        report = check(name, root, options.reader_options(option), workers=max(workers, 1), progress=advance)
     show(render(report))
     if report.errors:
         raise typer.Exit(2)
@@ -131,11 +130,13 @@ def data_synthesize(
     "train",
     "tapetum train recipes/two_stream/synthetic.yaml --root people --output runs/first",
     "tapetum train recipes/two_stream/regdb.yaml --root /data/RegDB --output runs/regdb-2 --set data.options.trial=2",
+    "tapetum train recipes/embedding_disentangling/synthetic.yaml --from runs/bdtr --root people --output runs/split",
 )
 def train(
     recipe: options.RecipeFile,
     output: options.RunFolder,
     root: options.TrainingRoot = None,
+    start: options.StartRun = None,
     set_: options.Changes = None,
     workers: options.Workers = 1,
     devices: options.Devices = None,
@@ -155,7 +156,7 @@ def train(
     dataset = read_dataset(read.data.dataset, place, **read.data.options)
     from tapetum.training import train as run_training  # after the data is known to be there: it takes seconds
 
-    run_training(read, dataset, output, workers=workers, devices=devices)
+    run_training(read, dataset, output, workers=workers, devices=devices, start=start)
     show(f"The model is in {output}. Next: tapetum embed {output} --root {dataset.root}")
 
 
@@ -184,11 +185,11 @@ def embed(
     from tapetum.embedding import embed_dataset
 
     if folder is not None and root is None:
-        _refuse("--folder", {"--dataset": dataset, "--option": option, "--split": split})
+        options.refuse("--folder", {"--dataset": dataset, "--option": option, "--split": split})
         crops, split = read_unlabelled(folder, modality or Modality.RGB, camera or "1"), "all"
     elif root is not None and folder is None:
-        _refuse("--root", {"--modality": modality, "--camera": camera})
-        crops = read_dataset(dataset or guess_dataset(root), root, **reader_options(option))
+        options.refuse("--root", {"--modality": modality, "--camera": camera})
+        crops = read_dataset(dataset or guess_dataset(root), root, **options.reader_options(option))
     else:
         raise RecipeError("what shall be embedded? Give either --root (a dataset) or --folder (pictures).")
     target = output or model / "embeddings.parquet"
@@ -201,48 +202,20 @@ def embed(
     show(f"The vectors are in {target}.")
 
 
-@command(
+command(
     app,
     "evaluate",
     "tapetum evaluate runs/first/embeddings.parquet",
-    "tapetum evaluate --features-mat features --root /data/SYSU-MM01 --output results.json",
-)
-def evaluate(
-    embeddings: options.EmbeddingsFile = None,
-    features_mat: options.MatlabFeatures = None,
-    root: options.DatasetRoot = None,
-    dataset: options.DatasetName = None,
-    option: options.ReaderOptions = None,
-    draw: options.DrawRule = "official",
-    permutations: options.Permutations = None,
-    distance: options.DistanceName = "euclidean",
-    output: options.ResultsOutput = None,
-) -> None:
-    """Test embeddings under the official protocol: CMC, mAP and mINP, mean and spread over trials, chance beside.
+    "tapetum evaluate runs/regdb-*/embeddings.parquet --output regdb.json",
+    "tapetum evaluate theirs.npy --table theirs.csv --root /data/SYSU-MM01 --draw agw --rerank",
+)(evaluate)
 
-    Embeddings know their dataset; --root says where it lies now. With --features-mat the root needs nothing but exp/
-    (the id lists and rand_perm_cam.mat).
-    """
-    from tapetum.data.catalogue import guess_dataset, read_dataset
-    from tapetum.evaluation.evaluate import evaluate_embeddings, evaluate_matlab_features
-    from tapetum.report.tables import render_results
-
-    if features_mat is not None and embeddings is None and root is not None:
-        _refuse("--features-mat", {"--dataset": dataset, "--option": option})
-        target = output or features_mat / "results.json"
-        results = evaluate_matlab_features(
-            features_mat, root, target, draw=draw, permutations=permutations, distance=cast("Distance", distance)
-        )
-    elif embeddings is not None and features_mat is None:
-        read = read_dataset(dataset or guess_dataset(root), root, **reader_options(option)) if root else None
-        target = output or embeddings.parent / "results.json"
-        results = evaluate_embeddings(
-            embeddings, target, dataset=read, draw=draw, permutations=permutations, distance=cast("Distance", distance)
-        )
-    else:
-        raise RecipeError("what shall be tested? Give a file of embeddings, or --features-mat with --root.")
-    show(render_results(results))
-    show(f"The results are in {target}.")
+command(
+    app,
+    "compare",
+    "tapetum compare runs/first runs/second",
+    "tapetum compare ours=runs/agw --published AGW --published CAJ --setting all_single --output table.tex",
+)(compare)
 
 
 @command(
@@ -292,23 +265,6 @@ def report(
     if results is not None:
         show(render_results(results))
     show(f"The page is {page.resolve()}.")
-
-
-def reader_options(given: list[str] | None) -> dict[str, int | str]:
-    """["trial=3"] -> {"trial": 3}. Raises RecipeError for anything that is not NAME=VALUE."""
-    found: dict[str, int | str] = {}
-    for pair in given or ():
-        name, separator, value = pair.partition("=")
-        if not (name and separator and value):
-            raise RecipeError(f"--option {pair}: expected NAME=VALUE, such as --option trial=3.")
-        found[name] = int(value) if value.isdecimal() else value
-    return found
-
-
-def _refuse(beside: str, others: Mapping[str, object]) -> None:
-    for name, value in others.items():
-        if value is not None and value != []:
-            raise RecipeError(f"{name} says nothing beside {beside}. Leave one of them out.")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from tapetum.core import Crop, Dataset, Modality, VectorArray
 from tapetum.data.loading import embedding_loader
 from tapetum.embedding_table import EmbeddingTable, write_embeddings
 from tapetum.errors import DataError
-from tapetum.methods.method import Method
+from tapetum.methods.method import Embedder
 from tapetum.model_file import load_model
 from tapetum.outputs import check_place, made_by
 from tapetum.run_folder import RECORD, read_record
@@ -84,7 +84,7 @@ def embed_dataset(
 
 
 def embed_crops(
-    method: Method,
+    method: Embedder,
     crops: Sequence[Crop],
     root: Path,
     size: tuple[int, int],
@@ -119,7 +119,7 @@ def embed_crops(
 
 
 @torch.inference_mode()
-def _embed_batch(method: Method, images: torch.Tensor, modality: Modality) -> VectorArray:
+def _embed_batch(method: Embedder, images: torch.Tensor, modality: Modality) -> VectorArray:
     filled = F.pad(images, (0, 0, 0, 0, 0, 0, 0, _BATCH - len(images)))
     vectors: VectorArray = method.embed(filled, modality)[: len(images)].float().cpu().numpy()
     return vectors

@@ -1,13 +1,15 @@
-"""The arguments and options of the command line: their names, their values, and what `--help` says of them."""
+"""The arguments and options of the command line: their names, what `--help` says of them, and what they may say."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from tapetum.core import Modality
+from tapetum.errors import RecipeError
 
 _CROPS, _FOLDER, _MACHINE = "Whose crops", "A folder of pictures", "This machine"
 
@@ -71,6 +73,12 @@ TrainingRoot = Annotated[
     Path | None,
     typer.Option("--root", metavar="PATH", help="Folder of the dataset (a table, for own crops)."),
 ]
+StartRun = Annotated[
+    Path | None,
+    typer.Option(
+        "--from", metavar="RUN", help="The trained run whose vectors are learnt from, for methods that need one."
+    ),
+]
 Changes = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="Change one setting of the recipe; may be given repeatedly."),
@@ -115,8 +123,13 @@ SkipBroken = Annotated[
     bool, typer.Option("--skip-broken", help="Leave out pictures that cannot be read, and name them.")
 ]
 
-EmbeddingsFile = Annotated[
-    Path | None, typer.Argument(metavar="EMBEDDINGS", help="A file that `tapetum embed` has written.")
+EmbeddingsFiles = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="FEATURES...",
+        help="What `tapetum embed` has written, or vectors of any system (.parquet, .npy, .npz). Several files:"
+        " RegDB's trials.",
+    ),
 ]
 MatlabFeatures = Annotated[
     Path | None,
@@ -126,8 +139,28 @@ MatlabFeatures = Annotated[
         help="Instead: SYSU-MM01 features of any system, *_cam{1..6}.mat with feature{id}(i,:).",
     ),
 ]
+FeatureTable = Annotated[
+    Path | None,
+    typer.Option(
+        "--table",
+        metavar="FILE",
+        help="Whose the vectors of a .npy or .npz are (path, person, camera, modality); default: the table beside it.",
+    ),
+]
+ProtocolName = Annotated[
+    str,
+    typer.Option(
+        "--protocol", metavar="NAME", help="standard (the dataset's own), or mixed: both modalities in one gallery."
+    ),
+]
 DrawRule = Annotated[
     str, typer.Option("--draw", metavar="NAME", help="official, or agw (SYSU-MM01's galleries drawn by seed).")
+]
+DirectionName = Annotated[
+    str | None,
+    typer.Option(
+        "--direction", metavar="NAME", help="ir-to-rgb (the usual) or rgb-to-ir, for SYSU-MM01 and own images."
+    ),
 ]
 Permutations = Annotated[
     Path | None,
@@ -136,9 +169,15 @@ Permutations = Annotated[
 DistanceName = Annotated[
     str, typer.Option("--distance", metavar="NAME", help="euclidean, on the vectors as they are; or cosine.")
 ]
+ReRank = Annotated[
+    bool,
+    typer.Option("--rerank", help="Score k-reciprocal re-ranking as well, in columns of its own."),
+]
 ResultsOutput = Annotated[
     Path | None,
-    typer.Option("--output", "-o", metavar="FILE", help="Default: results.json beside the input."),
+    typer.Option(
+        "--output", "-o", metavar="FILE", help="Default: results.json beside the input (in the folder of all inputs)."
+    ),
 ]
 
 Queries = Annotated[list[Path], typer.Argument(metavar="QUERY...", help="Pictures to look for.")]
@@ -161,3 +200,56 @@ PageOutput = Annotated[
 ]
 StripCount = Annotated[int, typer.Option("--queries", metavar="N", min=1, max=50, help="Ranked strips of each kind.")]
 StripSeed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Draws the queries that are shown.")]
+
+ComparedResults = Annotated[
+    list[str],
+    typer.Argument(metavar="RESULT", help="A run, a results.json, or a folder of runs; NAME=PATH names its rows."),
+]
+PublishedMethods = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--published",
+        metavar="METHOD",
+        help="Show what is published of it; all, or none; default: of the runs' own methods. May be given repeatedly.",
+    ),
+]
+ComparedSettings = Annotated[
+    list[str] | None,
+    typer.Option("--setting", metavar="NAME", help="Only this one, such as all_single; may be given repeatedly."),
+]
+ComparedMetrics = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metric", metavar="NAME", help="Show and test this one: r1, r5, r10, r20, mAP, mINP; may be given repeatedly."
+    ),
+]
+ComparisonFormat = Annotated[
+    str | None,
+    typer.Option("--format", metavar="NAME", help="terminal, markdown, csv, latex or html; default: as --output ends."),
+]
+ComparisonOutput = Annotated[
+    Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write it here: .md, .csv, .tex or .html.")
+]
+Resamples = Annotated[
+    int,
+    typer.Option("--resamples", metavar="N", min=0, max=1_000_000, help="Of the paired tests; 0: no tests."),
+]
+ResamplingSeed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Draws the resamples.")]
+
+
+def reader_options(given: list[str] | None) -> dict[str, int | str]:
+    """["trial=3"] -> {"trial": 3}. Raises RecipeError for anything that is not NAME=VALUE."""
+    found: dict[str, int | str] = {}
+    for pair in given or ():
+        name, separator, value = pair.partition("=")
+        if not (name and separator and value):
+            raise RecipeError(f"--option {pair}: expected NAME=VALUE, such as --option trial=3.")
+        found[name] = int(value) if value.isdecimal() else value
+    return found
+
+
+def refuse(beside: str, others: Mapping[str, object]) -> None:
+    """Raise RecipeError for the first of these options that was given although it says nothing beside another one."""
+    for name, value in others.items():
+        if value is not None and value != []:
+            raise RecipeError(f"{name} says nothing beside {beside}. Leave one of them out.")

@@ -22,34 +22,51 @@ LOG = "log.csv"
 EMBEDDINGS = "embeddings.parquet"
 RESULTS = "results.json"
 PIXELS = "pixels"
+BASE_VECTORS = "base_vectors.parquet"
 
 
-def is_begun(output: Path, recipe: Recipe, dataset: Dataset) -> bool:
+def is_begun(output: Path, recipe: Recipe, dataset: Dataset, base: Mapping[str, str] | None = None) -> bool:
     """Whether `output` holds a run of this recipe and data, finished or not; it may also be free or missing.
 
-    Raises RunError for a run of another recipe or other data, OutputError for a folder of something else.
+    base: the run that it goes on from, by its folder and its model's fingerprint {"run", "fingerprint"}.
+    Raises RunError for a run of another recipe, other data or another base, OutputError for a folder of something else.
     """
     if output.exists() and not output.is_dir():
         raise OutputError(f"{output} is a file. Give the folder of a run with --output.")
     if (output / RECIPE).is_file():
-        same = read_run_recipe(output) == _plain(recipe)
-        if not same or read_record(output)["data"] != data_fingerprint(dataset):
-            what = "other data" if same else "another recipe"
-            raise RunError(f"{output} holds a run of {what}. Give another --output, or remove that folder.")
+        other = _difference(output, recipe, dataset, base or {})
+        if other is not None:
+            raise RunError(f"{output} holds a run {other}. Give another --output, or remove that folder.")
         return True
-    if output.exists() and {path.name for path in output.iterdir() if path.suffix != ".part"} - {RECORD, PIXELS}:
+    free = {RECORD, PIXELS, BASE_VECTORS}
+    if output.exists() and {path.name for path in output.iterdir() if path.suffix != ".part"} - free:
         raise OutputError(f"{output} exists, and is neither empty nor a run. Give another --output.")
     return False
 
 
-def begin(output: Path, recipe: Recipe, dataset: Dataset) -> None:
-    """Write recipe and record into a free folder; sweep what a killed write left in one that is begun."""
+def _difference(output: Path, recipe: Recipe, dataset: Dataset, base: Mapping[str, str]) -> str | None:
+    """In which way the run in `output` is another one."""
+    if read_run_recipe(output) != _plain(recipe):
+        return "of another recipe"
+    record = read_record(output)
+    if record["data"] != data_fingerprint(dataset):
+        return "of other data"
+    # Where the base lies may change; its weights may not.
+    return None if record.get("base", {}).get("fingerprint") == base.get("fingerprint") else "from another run"
+
+
+def begin(output: Path, recipe: Recipe, dataset: Dataset, base: Mapping[str, str] | None = None) -> None:
+    """Write recipe and record into a free folder; sweep what a killed write left in one that is begun.
+
+    base: as for `is_begun`.
+    """
     for left_over in output.glob(".*.part"):
         left_over.unlink()
     if (output / RECIPE).is_file():
         return
     facts = {"seed": recipe.seed, "dataset": dataset.name, "title": dataset.title, "root": str(dataset.root.resolve())}
-    write_json(output / RECORD, made_by(finished=False, data=data_fingerprint(dataset), **facts))
+    origin = {} if base is None else {"base": dict(base)}
+    write_json(output / RECORD, made_by(finished=False, data=data_fingerprint(dataset), **facts, **origin))
     with atomic_file(output / RECIPE) as temporary:
         temporary.write_text(yaml.safe_dump(_plain(recipe), sort_keys=False), encoding="utf-8")
 

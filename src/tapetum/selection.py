@@ -6,31 +6,25 @@ import math
 
 import numpy as np
 
-from tapetum.core import Dataset
-from tapetum.embedding import embed_crops
-from tapetum.errors import DataError
+from tapetum.core import Dataset, VectorArray
 from tapetum.evaluation.metrics import score_trials
 from tapetum.evaluation.protocols import validation
-from tapetum.methods.method import Method
-from tapetum.recipe import ImageSettings
+from tapetum.evaluation.spread import spread
 
 
-def validation_scores(
-    method: Method, dataset: Dataset, image: ImageSettings, trials: int, seed: int
-) -> dict[str, float]:
+def validation_scores(vectors: VectorArray, dataset: Dataset, trials: int, seed: int) -> dict[str, float]:
     """r1, mAP and mINP (fractions) of infrared against RGB crops of the validation persons, mean over gallery draws.
 
-    Raises DataError for a broken picture and for validation persons who have only one modality.
+    vectors: (V, D) of unit length, those of the crops of split `val`, in its order. "spread" is how far they
+    lie apart (`evaluation/spread.py`). Raises DataError for validation persons who have only one modality.
     """
     crops = [dataset.crops[row] for row in dataset.rows("val")]
-    found = embed_crops(method, crops, dataset.root, (image.height, image.width), workers=0)
-    if found.broken:
-        raise DataError(found.broken[0][1])
     protocol = validation(crops, dataset.locations, seed=seed, trials=trials)
     persons = np.array([crop.person for crop in crops])
-    results = score_trials(found.vectors, persons, protocol.settings["validation"])
+    results = score_trials(vectors, persons, protocol.settings["validation"])
     return {
         "r1": math.fsum(float(result.cmc[0]) for result in results) / trials,
         "mAP": math.fsum(result.mAP for result in results) / trials,
         "mINP": math.fsum(result.mINP for result in results) / trials,
+        "spread": spread(vectors, [crop.modality for crop in crops]),
     }

@@ -8,7 +8,7 @@ from slow_reference import slow_trial
 from test_sysu_protocol import crops_of
 
 from tapetum.core import Trial
-from tapetum.evaluation.chance import average_precision, chance, inverse_penalty
+from tapetum.evaluation.chance import average_precision, chance, inverse_penalty, joint_chance
 from tapetum.evaluation.protocols import protocol_for
 
 
@@ -53,6 +53,24 @@ def test_mean_over_queries_and_trials():
     # The second trial is sure.
     second = Trial(np.array([0]), np.array([4]))
     assert chance([first, second], persons, "images")["mAP"] == pytest.approx(((0.75 + 0.75 + 1) / 3 + 1) / 2)
+
+
+def test_parts_of_one_trial_count_by_their_queries():
+    # Two queries see one right of two, one query is sure: the mean over queries, not over the two parts.
+    persons = np.array([1, 1, 2, 3, 1, 2])
+    parts = [Trial(np.array([0, 1]), np.array([4, 5])), Trial(np.array([2, 3]), np.array([5]))]
+    assert joint_chance(parts, persons, "images")["r1"] == pytest.approx((0.5 + 0.5 + 1) / 3)
+    assert chance(parts, persons, "images")["r1"] == pytest.approx((0.5 + 1) / 2)
+
+
+@pytest.mark.parametrize("cmc", ["identities", "images"])
+def test_groups_that_hide_a_part_of_several_persons(cmc):
+    # The query sees persons 1 2 2 3 of 1 1 2 2 2 3 4: one of its own is hidden, one of 2, and all of 4.
+    persons = np.array([1, 1, 1, 2, 2, 2, 3, 4])
+    grouped = Trial(np.array([0]), np.arange(1, 8), np.array([9]), np.array([9, 0, 9, 0, 0, 0, 9]))
+    plain = Trial(np.array([0]), np.array([2, 4, 5, 6]))
+    assert chance([grouped], persons, cmc) == pytest.approx(chance([plain], persons, cmc), abs=1e-15)
+    assert chance([plain], persons, cmc)["r1"] == pytest.approx(1 / 4)
 
 
 def test_the_chance_level_of_sysu_mm01(shared):

@@ -5,7 +5,7 @@ import pytest
 
 from tapetum.core import Crop, Modality
 from tapetum.errors import DataError, RecipeError
-from tapetum.evaluation.draws import cameras_of
+from tapetum.evaluation.draws import cameras_of, rows_of
 from tapetum.evaluation.protocols import (
     between_cameras,
     cmc_rule,
@@ -135,3 +135,29 @@ def test_the_dataset_names_its_protocol(tmp_path):
     (tmp_path / "exp" / "test_id.txt").write_text("1\n")
     with pytest.raises(DataError, match="rand_perm_cam"):
         protocol_for("sysu_mm01", sysu, root=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["regdb", "llcm", "pku_reid_74", "folder"])
+def test_the_order_of_the_table_changes_no_trial(name):
+    crops = [
+        Crop(f"{light}/{person}/{camera}_{n}.png", person, camera, light)
+        for light in (RGB, IR)
+        for person in (3, 1)
+        for camera in "12"
+        for n in range(3)
+    ]
+    turned = crops[::-1]
+    one, other = protocol_for(name, crops), protocol_for(name, turned)
+    assert list(one.settings) == list(other.settings)
+    for setting, trials in one.settings.items():
+        for here, there in zip(trials, other.settings[setting], strict=True):
+            assert paths(crops, here.query) == paths(turned, there.query)
+            assert paths(crops, here.gallery) == paths(turned, there.gallery)
+            if here.query_group is not None:
+                assert hidden_pairs(crops, here) == hidden_pairs(turned, there)
+
+
+def test_one_picture_of_two_modalities_has_one_order():
+    crops = [Crop("x", 1, "1", IR), Crop("x", 1, "1", RGB), Crop("a", 2, "1", IR)]
+    assert rows_of(crops).tolist() == [2, 1, 0]
+    assert rows_of(crops, IR).tolist() == [2, 0]

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.io
+from slow_reference import slow_trial
 
 from tapetum.core import Crop, Modality
 from tapetum.errors import DataError
@@ -212,3 +213,82 @@ def test_permutations_that_are_none(tmp_path):
     scipy.io.savemat(path, {"rand_perm_cam": np.eye(3)})
     with pytest.raises(DataError, match="Expected a cell array"):
         read_permutations(path)
+
+
+def test_the_agw_draw_from_files_as_the_published_code_reads_them(tmp_path):
+    # Ids out of order, of which "0010" and "0009" sort as text; numbers that sort otherwise as text ("10" before "2").
+    ids, cameras = [10, 9, 2], {"1": 11, "2": 3, "4": 12, "5": 1, "3": 2, "6": 10}
+    (tmp_path / "exp").mkdir()
+    (tmp_path / "exp" / "test_id.txt").write_text("10,9,2")
+    crops = []
+    for camera, images in cameras.items():
+        for person in ids:
+            if (camera, person) == ("2", 9):
+                continue
+            folder = tmp_path / f"cam{camera}" / f"{person:04d}"
+            folder.mkdir(parents=True)
+            for number in reversed(range(1, images + 1)):
+                (folder / f"{number}.jpg").touch()
+                modality = Modality.IR if camera in "36" else Modality.RGB
+                crops.append(Crop(f"cam{camera}/{person:04d}/{number}.jpg", person, camera, modality))
+
+    def published(named_cameras, trial):
+        random.seed(trial)
+        drawn = []
+        text = (tmp_path / "exp" / "test_id.txt").read_text().splitlines()[0]
+        for name in sorted(f"{int(word):04d}" for word in text.split(",")):
+            for camera in named_cameras:
+                folder = tmp_path / camera / name
+                if folder.is_dir():
+                    files = sorted(f"{folder}/{file.name}" for file in folder.iterdir())
+                    drawn.append(Path(random.choice(files)).relative_to(tmp_path).as_posix())
+        return drawn
+
+    for asking, searches in (
+        (Modality.IR, {"all_single": ["cam1", "cam2", "cam4", "cam5"], "indoor_single": ["cam1", "cam2"]}),
+        (Modality.RGB, {"rgb_to_ir_all_single": ["cam3", "cam6"], "rgb_to_ir_indoor_single": ["cam3", "cam6"]}),
+    ):
+        protocol = sysu_mm01(crops, ids, None, "agw", asking)
+        assert list(protocol.settings) == list(searches)
+        for setting, named in searches.items():
+            assert len(protocol.settings[setting]) == 10
+            for trial in range(10):
+                assert gallery_paths(crops, protocol, setting, trial) == published(named, trial)
+
+
+def test_rgb_asks_infrared_by_hand():
+    crops = crops_of(COUNTS)
+    protocol = sysu_mm01(crops, [8, 5], counting(COUNTS), asking=Modality.RGB)
+    assert list(protocol.settings) == [f"rgb_to_ir_{name}" for name in SETTINGS]
+    # Trial 1 begins each permutation at image 2; person 8's only image of camera 6 is image 1.
+    assert gallery_paths(crops, protocol, "rgb_to_ir_all_single", 1) == ["cam3/0005/0002.jpg", "cam6/0008/0001.jpg"]
+    assert gallery_paths(crops, protocol, "rgb_to_ir_indoor_multi", 1) == [
+        "cam3/0005/0002.jpg", "cam3/0005/0001.jpg", "cam6/0008/0001.jpg"
+    ]  # fmt: skip
+    everyone, indoor = (protocol.settings[f"rgb_to_ir_{mode}_single"][0] for mode in ("all", "indoor"))
+    assert len(everyone.query) == 3 + 12 + 2 + 4
+    assert {crops[row].camera for row in indoor.query} == {"1", "2"}
+    assert len(indoor.query) == 3 + 12 + 2
+    # A query of camera 2 does not see camera 3, which stands in the same room.
+    assert indoor.query_group.tolist() == [1] * 15 + [2] * 2
+    assert indoor.gallery_group.tolist() == [2, 6]
+
+
+def test_permutations_of_the_query_cameras_may_be_missing_and_those_of_the_gallery_not():
+    drawn = {cell: values for cell, values in counting(COUNTS).items() if cell[0] not in "36"}
+    assert sysu_mm01(crops_of(COUNTS), [5, 8], drawn).draw == "official"
+    with pytest.raises(DataError, match="camera 3, person 5: 2 rows are given, and rand_perm_cam.mat counts 0"):
+        sysu_mm01(crops_of(COUNTS), [5, 8], drawn, asking=Modality.RGB)
+
+
+def test_the_reverse_direction_by_a_slow_reading(mini):
+    golden, vectors, crops, permutations = mini
+    persons = np.array([crop.person for crop in crops])
+    protocol = sysu_mm01(crops, golden["test_ids"], permutations, asking=Modality.RGB)
+    results = evaluate(vectors, crops, protocol, dataset="sysu_mm01")
+    for name in ("rgb_to_ir_all_single", "rgb_to_ir_indoor_multi"):
+        slow = slow_trial(vectors, persons, protocol.settings[name][4])
+        trial = results[name]["trials"][4]
+        np.testing.assert_allclose(trial["cmc"], slow["cmc"], atol=1e-12, rtol=0)
+        assert trial["mAP"] == pytest.approx(slow["mAP"], abs=1e-12)
+        assert trial["valid_queries"] == slow["valid"]

@@ -12,10 +12,11 @@ with probability 1 - u^m. METHODS section 0 item 3 has the same figures from dra
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from scipy.special import gammaln
+from scipy.special import gammaln, roots_legendre
 
 from tapetum.core import FloatArray, IntArray, Trial
 from tapetum.evaluation.metrics import CmcRule
@@ -28,37 +29,57 @@ _Counts = tuple[tuple[int, int], ...]
 
 def chance(trials: Sequence[Trial], persons: IntArray, cmc: CmcRule) -> dict[str, float]:
     """{"r1", "r5", "r10", "r20", "mAP", "mINP"} of guessing, averaged as the figures are: over queries, then trials."""
-    each = [_trial_chance(trial, persons, cmc) for trial in trials]
+    each = [joint_chance([trial], persons, cmc) for trial in trials]
     return {name: float(np.mean([values[name] for values in each])) for name in each[0]}
 
 
-def _trial_chance(trial: Trial, persons: IntArray, cmc: CmcRule) -> dict[str, float]:
-    kinds: dict[tuple[int, _Counts], int] = {}
-    asked = persons[trial.query]
-    groups = np.zeros_like(asked) if trial.query_group is None else trial.query_group
-    pairs, counts = np.unique(np.stack([asked, groups], axis=1), axis=0, return_counts=True)
-    visible = functools.cache(functools.partial(_visible, trial, persons))
-    for (person, group), count in zip(pairs.tolist(), counts.tolist(), strict=True):
-        images = visible(group)
-        own = images.get(person, 0)
-        if own:
-            others = np.array([number for name, number in images.items() if name != person], dtype=np.int64)
-            values, how_many = np.unique(others, return_counts=True)
-            kind = own, tuple(zip(values.tolist(), how_many.tolist(), strict=True))
-            kinds[kind] = kinds.get(kind, 0) + count
-    total = sum(kinds.values())
+def joint_chance(parts: Sequence[Trial], persons: IntArray, cmc: CmcRule) -> dict[str, float]:
+    """The same for one trial whose queries are divided among several parts."""
+    kinds: Counter[tuple[int, _Counts]] = Counter()
+    for part in parts:
+        kinds.update(_kinds(part, persons, cmc))
+    total = kinds.total()
     sums: dict[str, float] = {}
-    for (own, other), count in kinds.items():
-        for name, value in _expected(own, other, cmc).items():
+    for (own, others), count in sorted(kinds.items()):  # sorted, so that the order of the queries changes nothing
+        for name, value in _expected(own, others, cmc).items():
             sums[name] = sums.get(name, 0.0) + value * count / total
     return sums
 
 
-def _visible(trial: Trial, persons: IntArray, group: int) -> dict[int, int]:
-    """person -> gallery images that a query of this group sees."""
-    seen = trial.gallery if trial.gallery_group is None else trial.gallery[trial.gallery_group != group]
-    names, counts = np.unique(persons[seen], return_counts=True)
-    return dict(zip(names.tolist(), counts.tolist(), strict=True))
+def _kinds(trial: Trial, persons: IntArray, cmc: CmcRule) -> Counter[tuple[int, _Counts]]:
+    """(own matches, the other persons) -> how many queries see this; queries without a match are left out."""
+    images = Counter(persons[trial.gallery].tolist())
+    persons_with = Counter(images.values())
+    hidden = _by_group(trial.gallery_group, persons[trial.gallery]) if trial.gallery_group is not None else {}
+    kinds: Counter[tuple[int, _Counts]] = Counter()
+    for group, asked in _by_group(trial.query_group, persons[trial.query]).items():
+        unseen = hidden.get(group, Counter())
+        size = len(trial.gallery) - unseen.total()
+        sizes = persons_with.copy()
+        for person, number in unseen.items():
+            sizes[images[person]] -= 1
+            sizes[images[person] - number] += 1
+        for person, count in asked.items():
+            own = images[person] - unseen[person]
+            if own:
+                others = ((1, size - own),) if cmc == "images" else _others(sizes, own)
+                kinds[own, others] += count
+    return kinds
+
+
+def _by_group(groups: IntArray | None, persons: IntArray) -> dict[int, Counter[int]]:
+    """group -> person -> how many rows; without groups all rows are of group 0."""
+    found: dict[int, Counter[int]] = {}
+    named = np.zeros_like(persons) if groups is None else groups
+    for (group, person), number in Counter(zip(named.tolist(), persons.tolist(), strict=True)).items():
+        found.setdefault(group, Counter())[person] = number
+    return found
+
+
+def _others(sizes: Mapping[int, int], own: int) -> _Counts:
+    """Images -> how many persons have so many, less one person with `own` images and those whom nobody sees."""
+    left = ((images, how_many - (images == own)) for images, how_many in sorted(sizes.items()) if images)
+    return tuple((images, how_many) for images, how_many in left if how_many)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -114,5 +135,5 @@ def _identity_curve(own: int, others: _Counts) -> FloatArray:
 
 @functools.cache
 def _quadrature() -> tuple[FloatArray, FloatArray]:
-    nodes, weights = np.polynomial.legendre.leggauss(512)
+    nodes, weights = roots_legendre(512)
     return (nodes + 1) / 2, weights / 2

@@ -1,33 +1,59 @@
-"""The stage `evaluate`: embeddings, or another system's features, in; results.json out.
-
-Results are a plain dict: one key per setting ("all_single" ...), each with
-    trials   [{"cmc": [...], "mAP", "mINP", "valid_queries", "gallery", "queries"}, ...]
-    mean     {"cmc": [...], "r1", "r5", "r10", "r20", "mAP", "mINP"} over the trials
-    std      the same keys: the spread of these trials around their mean (divided by n, not n - 1; 0 for one trial)
-    chance   {"r1", "r5", "r10", "r20", "mAP", "mINP"}: what guessing gets on the same trials
-and beside them "protocol", "draw", "dataset", "distance", "cmc", "notes" and "made". Figures are fractions in [0, 1].
-"""
+"""The stage `evaluate`: features of Tapetum or of another system in; results.json and the single queries out."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tapetum.core import Crop, Dataset, FloatArray, Protocol
-from tapetum.embedding_table import read_embeddings
-from tapetum.errors import EmbeddingError, RecipeError, did_you_mean
-from tapetum.evaluation.chance import RANKS, chance
-from tapetum.evaluation.matlab import read_matlab_features
-from tapetum.evaluation.metrics import TrialResult, score_trials
-from tapetum.evaluation.protocols import cmc_rule, protocol_for
+from tapetum.core import Crop, Dataset, Protocol
+from tapetum.data.regdb import TRIALS
+from tapetum.errors import EmbeddingError
+from tapetum.evaluation.features import Features, read_features
+from tapetum.evaluation.matching import match
+from tapetum.evaluation.metrics import CmcRule, score_trials
+from tapetum.evaluation.protocols import cmc_rule
+from tapetum.evaluation.query_results import collect_queries, fill_query_results, query_results_path
 from tapetum.evaluation.ranking import Distance
-from tapetum.outputs import check_place, made_by, write_json
+from tapetum.evaluation.reference import Place, Reference, dataset_name, find_reference
+from tapetum.evaluation.regdb_trials import check_together, place_of_trial, trial_notes
+from tapetum.evaluation.reranking import ReRanking, score_reranked
+from tapetum.evaluation.results import (
+    Problem,
+    Results,
+    Scored,
+    chance_of,
+    gathered,
+    mean_and_spread,
+    name_trials,
+    score,
+    settings_of_scores,
+)
+from tapetum.evaluation.rules import Chosen, Rules, choose_protocol
+from tapetum.outputs import atomic_file, check_place, made_by, write_json
 
-Results = dict[str, Any]
+ProgressCall = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class _Entry:
+    """One file, read: its features, what they are of, and the protocol over them."""
+
+    features: Features
+    reference: Reference
+    chosen: Chosen
+    problem: Problem
+    notes: tuple[str, ...]
+
+    @property
+    def trial(self) -> int | str | None:
+        """Which of RegDB's trials it is; None elsewhere, or where nobody knows."""
+        return self.reference.options.get("trial") if self.reference.name == "regdb" else None
 
 
 def evaluate(
@@ -38,62 +64,16 @@ def evaluate(
     dataset: str,
     distance: Distance = "euclidean",
 ) -> Results:
-    """Score every setting of a protocol from one set of vectors; returns results without "made".
+    """Score every setting of a protocol from one set of vectors; returns results without "direction" and "made".
 
     vectors: (N, D), row i of crops[i]. All trials that ask the same queries share one matrix product.
     Raises EmbeddingError or DataError for vectors or trials that cannot be evaluated, RecipeError for the distance.
     """
-    if distance not in get_args(Distance):
-        raise RecipeError(f"no distance is called '{distance}'. {did_you_mean(distance, get_args(Distance))}")
-    persons = np.array([-1 if crop.person is None else crop.person for crop in crops], dtype=np.int64)
-    every = [trial for trials in protocol.settings.values() for trial in trials]
-    rule = cmc_rule(protocol)
-    scored = iter(score_trials(vectors, persons, every, distance=distance, cmc=rule))
-    settings = {}
-    for name, trials in protocol.settings.items():
-        found = [next(scored) for _ in trials]
-        settings[name] = {**_summary(found), "chance": chance(trials, persons, rule)}
+    Rules(distance=distance)
+    problem, rule = Problem(vectors, crops, protocol), cmc_rule(protocol)
+    scored = score(problem, partial(score_trials, distance=distance, cmc=rule))
     facts = {"protocol": protocol.name, "draw": protocol.draw, "dataset": dataset, "distance": distance, "cmc": rule}
-    return {**facts, "notes": _notes(protocol), **settings}
-
-
-def _summary(found: Sequence[TrialResult]) -> dict[str, Any]:
-    trials = [
-        {
-            "cmc": result.cmc.tolist(),
-            "mAP": result.mAP,
-            "mINP": result.mINP,
-            "valid_queries": result.valid_queries,
-            "gallery": result.gallery,
-            "queries": result.queries,
-        }
-        for result in found
-    ]
-    # Galleries of one setting may differ by a person in own data: the shorter curve has reached its end, 1.
-    longest = max(len(result.cmc) for result in found)
-    curves = np.stack([np.pad(result.cmc, (0, longest - len(result.cmc)), mode="edge") for result in found])
-    single = np.array([[result.mAP, result.mINP] for result in found])
-    return {
-        "trials": trials,
-        "mean": _figures(curves.mean(axis=0), single.mean(axis=0)),
-        "std": _figures(curves.std(axis=0), single.std(axis=0)),
-    }
-
-
-def _figures(curve: FloatArray, single: FloatArray) -> dict[str, Any]:
-    ranks = {f"r{rank}": float(curve[min(rank, len(curve)) - 1]) for rank in RANKS}
-    return {"cmc": curve.tolist(), **ranks, "mAP": float(single[0]), "mINP": float(single[1])}
-
-
-def _notes(protocol: Protocol) -> list[str]:
-    notes = []
-    if protocol.name == "regdb":
-        notes.append("one of RegDB's ten trials: not comparable with a mean over ten trials and models")
-    if protocol.name == "sysu_mm01" and protocol.draw == "agw":
-        notes.append("galleries drawn by seed (agw), not by the official permutations: single-shot only")
-    if protocol.name == "llcm":
-        notes.append("LLCM's images changed after publication: compare only with results on the same images")
-    return notes
+    return {**facts, "notes": [], **settings_of_scores(scored, [chance_of(problem, rule)])}
 
 
 def evaluate_embeddings(
@@ -105,68 +85,138 @@ def evaluate_embeddings(
     permutations: Path | None = None,
     distance: Distance = "euclidean",
 ) -> Results:
-    """Evaluate a table of embeddings by its dataset's protocol and write results.json.
+    """The usual case: evaluate one file of `tapetum embed` by its own dataset's protocol and write results.json.
 
-    dataset: as it lies on disk now; None: the name and root in the table's record are taken. Own data that declares
-    the splits query and gallery needs it.
+    dataset: as it was read already; None: it is read again, by what the file says of it.
     """
-    check_place(output)
-    table = read_embeddings(embeddings)
-    if all(crop.person is None for crop in table.crops):
-        raise EmbeddingError(
-            f"{embeddings} holds {len(table.crops)} crops of persons whom nobody knows, so that no answer can be called"
-            " right. Search them with `tapetum search`, or embed a table that names the persons."
-        )
-    name = dataset.name if dataset else table.record.get("dataset")
-    if not name:
-        raise EmbeddingError(f"{embeddings} does not say which dataset it is of. Make it again with `tapetum embed`.")
-    recorded = table.record.get("root")
-    root = dataset.root if dataset else Path(recorded) if recorded else None
-    protocol = protocol_for(
-        name, table.crops, root=root, draw=draw, permutations=permutations, declared=_declared(dataset, table.crops)
-    )
-    title = dataset.title if dataset else str(table.record.get("title", name))
-    results = evaluate(table.vectors, table.crops, protocol, dataset=title, distance=distance)
-    results["made"] = made_by(embeddings=str(embeddings), embeddings_record=dict(table.record), draw=draw)
-    write_json(output, results)
-    return results
+    rules = Rules(draw=draw, permutations=permutations, distance=distance)
+    return evaluate_features([embeddings], output, place=Place(dataset=dataset), rules=rules)
 
 
-def _declared(dataset: Dataset | None, crops: Sequence[Crop]) -> tuple[list[int], list[int]] | None:
-    """The table's rows of the splits query and gallery; None when the dataset declares none."""
-    if dataset is None or not {"query", "gallery"} <= set(dataset.splits):
-        return None
-    row_of = {crop.path: row for row, crop in enumerate(crops)}
-    sides: list[list[int]] = []
-    for split in ("query", "gallery"):
-        paths = [dataset.crops[row].path for row in dataset.rows(split) if dataset.crops[row].person is not None]
-        missing = [path for path in paths if path not in row_of]
-        if missing:
-            raise EmbeddingError(
-                f"no embedding of {missing[0]} ({len(missing)} of {len(paths)} in the split '{split}'). Embed the"
-                " split 'test', which holds both."
-            )
-        sides.append([row_of[path] for path in paths])
-    return sides[0], sides[1]
-
-
-def evaluate_matlab_features(
-    folder: Path,
-    root: Path,
+def evaluate_features(
+    sources: Sequence[Path],
     output: Path,
     *,
-    draw: str = "official",
-    permutations: Path | None = None,
-    distance: Distance = "euclidean",
+    place: Place | None = None,
+    table: Path | None = None,
+    rules: Rules | None = None,
+    progress: ProgressCall | None = None,
 ) -> Results:
-    """Evaluate SYSU-MM01 features of any system, in the official Matlab form, and write results.json.
+    """Evaluate features of any system; write results.json to `output`, and the single queries beside it.
 
-    root needs nothing but `exp`: the test ids and, for the official draw, rand_perm_cam.mat.
+    sources: one file, or a folder of Matlab features; several files are RegDB's trials, in any order.
+    place: the dataset, as far as the features do not say it; table: whose the vectors of one .npy or .npz file are.
+    progress: told (done, total) while ranking, and once more from 0 while re-ranking.
+    Raises EmbeddingError, DataError or RecipeError naming what cannot be used; then nothing is written.
     """
+    place, rules = place or Place(), rules or Rules()
+    single = query_results_path(output)
     check_place(output)
-    vectors, crops = read_matlab_features(folder)
-    protocol = protocol_for("sysu_mm01", crops, root=root, draw=draw, permutations=permutations)
-    results = evaluate(vectors, crops, protocol, dataset="sysu_mm01", distance=distance)
-    results["made"] = made_by(features=str(folder), root=str(root), draw=draw)
-    write_json(output, results)
+    check_place(single)
+    entries = _read(sources, place, table, rules)
+    results, scored = _scored(entries, rules, progress)
+    results["made"] = made_by(**_origin(entries, table))
+    record = {key: results[key] for key in ("dataset", "protocol", "draw", "distance", "cmc")}
+    queries = collect_queries(
+        scored, [entry.problem.crops for entry in entries], {"fingerprint": _fingerprint(entries), **record}
+    )
+    with atomic_file(single) as opened:  # both files or none
+        fill_query_results(opened, queries)
+        write_json(output, results)
     return results
+
+
+def _read(sources: Sequence[Path], place: Place, table: Path | None, rules: Rules) -> list[_Entry]:
+    if table is not None and len(sources) > 1:
+        raise EmbeddingError(f"{table} cannot be the table of {len(sources)} files. Put a table beside each of them.")
+    entries = [_entry(read_features(source, table), place, rules) for source in sources]
+    if len(entries) > 1:
+        check_together([entry.features for entry in entries], [entry.trial for entry in entries])
+    return sorted(entries, key=lambda entry: int(entry.trial or 0))
+
+
+def _entry(features: Features, place: Place, rules: Rules) -> _Entry:
+    if dataset_name(features.record, place, features.source) == "regdb":
+        place = place_of_trial(features, place)
+    reference = find_reference(features.record, place, features.source)
+    matched = match(features, reference)
+    chosen = choose_protocol(matched, reference, rules)
+    notes = [*chosen.notes, *matched.notes]
+    counted = chosen.protocol.draw == "official" and reference.root is not None  # the permutations count the images
+    if reference.dataset is None and not counted:
+        notes.append(f"whether images of {reference.name} are missing was not checked: {reference.unchecked}")
+    problem = Problem(matched.vectors, matched.crops, chosen.protocol)
+    return _Entry(features, reference, chosen, problem, tuple(notes))
+
+
+def _scored(entries: Sequence[_Entry], rules: Rules, progress: ProgressCall | None) -> tuple[Results, Scored]:
+    """Results without "made", and the trials behind them."""
+    first = entries[0]
+    protocol, rule = first.problem.protocol, cmc_rule(first.problem.protocol)
+    scored = _over(entries, partial(score_trials, distance=rules.distance, cmc=rule), progress)
+    settings = settings_of_scores(scored, [chance_of(entry.problem, rule) for entry in entries])
+    notes = []
+    if first.reference.name == "regdb":
+        trials = [entry.trial for entry in entries]
+        name_trials(settings.values(), trials, len(TRIALS))
+        notes = trial_notes(trials)
+    if rules.rerank is not None:
+        _add_reranked(settings, entries, replace(rules.rerank, distance=rules.distance), rule, progress)
+    notes += dict.fromkeys(note for entry in entries for note in entry.notes)
+    facts = {"protocol": protocol.name, "draw": protocol.draw, "direction": first.chosen.direction}
+    more = {"dataset": first.reference.title, "distance": rules.distance, "cmc": rule, "notes": notes}
+    return {**facts, **more, **settings}, scored
+
+
+def _over(entries: Sequence[_Entry], scorer: Callable[..., Any], progress: ProgressCall | None) -> Scored:
+    """The scores of all entries' problems, which count as one in `progress`."""
+    parts = []
+    for number, entry in enumerate(entries):
+        told = {} if progress is None else {"progress": partial(_advance, progress, number, len(entries))}
+        parts.append(score(entry.problem, partial(scorer, **told)))
+    return gathered(parts)
+
+
+def _advance(progress: ProgressCall, before: int, problems: int, done: int, total: int) -> None:
+    progress(before * total + done, problems * total)
+
+
+def _add_reranked(
+    settings: dict[str, Any], entries: Sequence[_Entry], how: ReRanking, rule: CmcRule, progress: ProgressCall | None
+) -> None:
+    scored = _over(entries, partial(score_reranked, settings=how, cmc=rule), progress)
+    for name, results in scored.items():
+        figures = mean_and_spread(results)
+        plain = {part: {key: value for key, value in found.items() if key != "cmc"} for part, found in figures.items()}
+        settings[name]["reranked"] = {**plain, **asdict(how)}
+
+
+def _origin(entries: Sequence[_Entry], table: Path | None) -> dict[str, Any]:
+    """What results.json says of the files and the data that it comes from."""
+    own = bool(entries[0].features.record)
+    files = [str(entry.features.source) for entry in entries]
+    records = [dict(entry.features.record) for entry in entries]
+    reference = entries[0].reference
+    found: dict[str, Any] = {"embeddings" if own else "features": files if len(files) > 1 else files[0]}
+    if own:
+        found["embeddings_record"] = records if len(files) > 1 else records[0]
+    if table is not None:
+        found["table"] = str(table)
+    return {
+        **found,
+        "dataset": reference.name,
+        "root": None if reference.root is None else str(reference.root),
+        "options": {
+            name: value
+            for name, value in reference.options.items()
+            if all(entry.reference.options.get(name) == value for entry in entries)
+        },
+        "images": [len(entry.problem.crops) for entry in entries],
+        "dimensions": entries[0].features.vectors.shape[1],
+    }
+
+
+def _fingerprint(entries: Sequence[_Entry]) -> str | None:
+    """The models' fingerprints, joined; None where the features do not say them."""
+    found = {str(entry.features.record["fingerprint"]) for entry in entries if "fingerprint" in entry.features.record}
+    return ",".join(sorted(found)) or None

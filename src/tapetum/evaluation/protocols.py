@@ -1,6 +1,7 @@
 """Which protocol a dataset is evaluated by, and the protocols that are short: RegDB, LLCM, own tables, validation.
 
-SYSU-MM01's is in `sysu_protocol.py`. All are built from a table of crops; a trial names rows of that table.
+SYSU-MM01's is in `sysu_protocol.py`, the mixed gallery in `mixed.py`. All are built from a table of crops; a trial
+names rows of that table.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ import numpy as np
 from tapetum.core import Crop, IntArray, Modality, Protocol, Trial
 from tapetum.data.sysu_mm01 import read_ids
 from tapetum.errors import DataError, RecipeError, did_you_mean
-from tapetum.evaluation.draws import TRIALS, cameras_of, cells, codes, rows_of, single_shot
+from tapetum.evaluation import mixed
+from tapetum.evaluation.draws import TRIALS, by_path, cameras_of, cells, codes, rows_of, single_shot
 from tapetum.evaluation.metrics import CmcRule
 from tapetum.evaluation.sysu_protocol import Draw, find_permutations, read_permutations, sysu_mm01
 
-_ORDINARY_CMC = ("regdb", "pku_reid_74", "query_gallery")
+_ORDINARY_CMC = ("regdb", "pku_reid_74", "query_gallery", mixed.NAME)
 
 
 def protocol_for(
@@ -37,26 +39,49 @@ def protocol_for(
     draw: "official" or "agw", for SYSU-MM01 alone: the others have one rule each.
     Raises DataError for crops that do not fit, RecipeError for an unknown draw.
     """
-    if draw not in get_args(Draw):
-        raise RecipeError(f"no draw is called '{draw}'. {did_you_mean(draw, get_args(Draw))}")
     if dataset == "sysu_mm01":
-        persons = read_ids(root, "test") if root else sorted({c.person for c in crops if c.person is not None})
-        if draw == "agw":
-            return sysu_mm01(crops, persons, None, "agw")
-        path = find_permutations(root or Path(), permutations)
-        return sysu_mm01(crops, persons, read_permutations(path), "official")
+        return sysu(crops, root=root, draw=draw, permutations=permutations)
+    check_draw(draw)
     if dataset == "regdb":
         return regdb(crops)
     if dataset == "llcm":
         return llcm(crops)
     if dataset == "pku_reid_74":
         return pku_reid_74(crops)
-    infrared, rgb = (rows_of(crops, modality).tolist() for modality in (Modality.IR, Modality.RGB))
-    return query_gallery(crops, *(declared or (infrared, rgb)))
+    if declared is not None:
+        return query_gallery(crops, *declared)
+    return between_modalities(crops, Modality.IR)
+
+
+def check_draw(draw: str) -> None:
+    """Raise RecipeError for a draw that does not exist."""
+    if draw not in get_args(Draw):
+        raise RecipeError(f"no draw is called '{draw}'. {did_you_mean(draw, get_args(Draw))}")
+
+
+def sysu(
+    crops: Sequence[Crop],
+    *,
+    root: Path | None,
+    draw: str = "official",
+    permutations: Path | None = None,
+    asking: Modality = Modality.IR,
+) -> Protocol:
+    """SYSU-MM01's protocol by the lists under `root`; without a root, every person of the crops is a test person.
+
+    permutations: another place of rand_perm_cam.mat. asking: whose images are the queries.
+    Raises as `protocol_for` does.
+    """
+    check_draw(draw)
+    persons = read_ids(root, "test") if root else sorted({c.person for c in crops if c.person is not None})
+    if draw == "agw":
+        return sysu_mm01(crops, persons, None, "agw", asking)
+    path = find_permutations(root or Path(), permutations)
+    return sysu_mm01(crops, persons, read_permutations(path), "official", asking)
 
 
 def cmc_rule(protocol: Protocol) -> CmcRule:
-    """RegDB, PKU-Reid-74 and own tables count the first match among images; the others count each person once."""
+    """RegDB, PKU-Reid-74, own tables and the mixed gallery count the first match among images, the others persons."""
     return "images" if protocol.name in _ORDINARY_CMC else "identities"
 
 
@@ -111,7 +136,7 @@ def query_gallery(crops: Sequence[Crop], query: Iterable[int], gallery: Iterable
     A gallery image of the query's own person, camera and modality does not count: it is the query or its neighbour.
     Raises DataError for a row whose person is not known: nobody could say whether it is a match.
     """
-    asking, answering = (np.array(list(rows), dtype=np.int64) for rows in (query, gallery))
+    asking, answering = by_path(crops, query), by_path(crops, gallery)
     unknown = [crops[row].path for row in (*asking.tolist(), *answering.tolist()) if crops[row].person is None]
     if unknown:
         raise DataError(
@@ -121,6 +146,12 @@ def query_gallery(crops: Sequence[Crop], query: Iterable[int], gallery: Iterable
         [crop.person for crop in crops], [crop.camera for crop in crops], [crop.modality.value for crop in crops]
     )
     return Protocol("query_gallery", "none", {"all": (_grouped(asking, answering, groups, "the table"),)})
+
+
+def between_modalities(crops: Sequence[Crop], asking: Modality) -> Protocol:
+    """Own images by modality: every crop of `asking` asks, every crop of the other modality answers."""
+    answering = Modality.RGB if asking is Modality.IR else Modality.IR
+    return query_gallery(crops, rows_of(crops, asking).tolist(), rows_of(crops, answering).tolist())
 
 
 def between_cameras(crops: Sequence[Crop], query: Collection[str], gallery: Collection[str]) -> Protocol:
