@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import pytest
 
 from small_model import write_model
 from tapetum.core import Modality
+from tapetum.data.catalogue import read_dataset
 from tapetum.data.folder import read_unlabelled
 from tapetum.data.sysu_mm01 import read
 from tapetum.embedding import embed_dataset
 from tapetum.errors import EmbeddingError, OutputError, RunError
-from tapetum.evaluation.evaluate import evaluate_embeddings
+from tapetum.evaluation.evaluate import evaluate_embeddings, evaluate_features
+from tapetum.evaluation.query_results import query_results_path, read_query_results, write_query_results
+from tapetum.evaluation.rules import Rules
 from tapetum.report.run_report import report_run
 from tapetum.run_folder import begin, finish
 from tiny_recipe import tiny_recipe
@@ -111,6 +115,52 @@ def test_results_of_other_embeddings_and_embeddings_of_another_model_are_refused
     embed_dataset(run, read(tiny_sysu), "test", run / "embeddings.parquet", workers=0)
     with pytest.raises(RunError, match=r"embeddings.parquet was made by another model than .* Run `tapetum embed` ag"):
         report_run(run, run / "report.html")
+
+
+@pytest.mark.parametrize(
+    ("rules", "query", "gallery"),
+    [
+        (Rules(draw="agw"), "camera 3", "gallery 1"),
+        (Rules(draw="agw", direction="rgb-to-ir"), "camera 1", "gallery 3"),
+        (Rules(protocol="mixed"), "camera 1", "gallery 6"),
+    ],
+)
+def test_the_diagnosis_is_of_the_protocol_that_was_evaluated(run, rules, query, gallery):
+    evaluate_features([run / "embeddings.parquet"], run / "results.json", rules=rules)
+    text = page_of(run)
+    assert f'<th scope="row">{query} ' in text
+    assert f'<th scope="col">{gallery} ' in text
+
+
+def test_declared_queries_of_own_data_are_diagnosed_as_they_were_evaluated(run, tiny_sysu, tmp_path):
+    dataset = read(tiny_sysu)
+    crops = [dataset.crops[row] for row in dataset.rows("test") if dataset.crops[row].camera in "36"]
+    sides = {"3": "query", "6": "gallery"}
+    lines = [f"{tiny_sysu / c.path},{c.person},{c.camera},ir,{sides[c.camera]}" for c in crops]
+    table = tmp_path / "crops.csv"
+    table.write_text("\n".join(["path,person,camera,modality,split", *lines]))
+    embed_dataset(run, read_dataset("folder", table), "test", run / "embeddings.parquet", workers=0)
+    results = evaluate_embeddings(run / "embeddings.parquet", run / "results.json")
+    assert (results["direction"], results["notes"]) == ("declared", [])
+    text = page_of(run)
+    assert '<th scope="row">camera 3 ' in text
+    assert '<th scope="col">gallery 6 ' in text
+    table.unlink()
+    assert "<h3>By camera</h3>" not in page_of(run), "nobody can say any more who asks whom"
+
+
+def test_results_of_a_time_without_single_queries_are_diagnosed_all_the_same(run):
+    with_queries = page_of(run)
+    query_results_path(run / "results.json").unlink()
+    assert page_of(run) == with_queries
+
+
+def test_single_queries_of_another_model_are_refused(run):
+    path = query_results_path(run / "results.json")
+    queries = read_query_results(path)
+    write_query_results(path, replace(queries, record={**queries.record, "fingerprint": "0123"}))
+    with pytest.raises(RunError, match="queries.parquet was made from the embeddings of another model than"):
+        page_of(run)
 
 
 def test_people_whom_nobody_knows_are_shown_and_not_evaluated(run, tiny_sysu):

@@ -13,12 +13,14 @@ from markupsafe import Markup
 
 from tapetum.core import Crop, Protocol
 from tapetum.embedding_table import EmbeddingTable
+from tapetum.evaluation.query_results import QueryResults
 from tapetum.outputs import atomic_file
 from tapetum.report.curves import loss_figure, rate_figure, read_curves, validation_figure
+from tapetum.report.diagnosis import diagnosis_view, subject_of
 from tapetum.report.examples import Example, Examples, choose_examples
 from tapetum.report.figures import cmc_figure, picture_uri
 from tapetum.report.strips import LIGHT, open_crop, same_person
-from tapetum.report.tables import settings_of
+from tapetum.report.tables import RERANKED, has_reranked, notes_of, settings_of
 
 METRICS = {"r1": "rank 1", "r5": "rank 5", "r10": "rank 10", "r20": "rank 20", "mAP": "mAP", "mINP": "mINP"}
 SETTINGS = {
@@ -36,7 +38,8 @@ class ReportedRun:
 
     record: how the run was made (recipe, dataset, seed, versions, command ...), shown as it is.
     results: the content of `results.json`.   log: the run's `log.csv`.
-    table, protocol: the embedded crops, and the trials whose first one the ranked strips are taken from.
+    table, protocol: the embedded crops, and the trials that are diagnosed and whose first one the strips come from.
+    queries: the single queries beside the results.
     """
 
     title: str
@@ -45,6 +48,7 @@ class ReportedRun:
     log: Path | None = None
     table: EmbeddingTable | None = None
     protocol: Protocol | None = None
+    queries: QueryResults | None = None
 
 
 def write_report(output: Path, run: ReportedRun, *, queries: int = 6, seed: int = 0) -> Path:
@@ -72,12 +76,14 @@ def _view(run: ReportedRun, queries: int, seed: int) -> dict[str, Any]:
         "headline": _headline(settings, titles),
         "origin": {key: results[key] for key in ("dataset", "protocol", "draw", "distance") if key in results},
         "counts_images": results.get("cmc") == "images",
-        "notes": results.get("notes", ()),
+        "notes": notes_of(results),
         "metrics": METRICS,
         "settings": [_setting(titles[key], value) for key, value in settings.items()],
+        "reranked": RERANKED if has_reranked(results) else (),
         "cmc": cmc_figure(settings, titles),
         "training": _training(run.log),
         "strips": _strips(run, queries, seed),
+        "diagnosis": _diagnosis(run, next(iter(settings), None), seed),
         "seed": seed,
         "facts": _facts(run.record),
         "details": _details({**run.record, "evaluation": results.get("made")}),
@@ -109,20 +115,25 @@ def _headline(settings: Mapping[str, Any], titles: Mapping[str, str]) -> dict[st
 
 
 def _setting(title: str, setting: Mapping[str, Any]) -> dict[str, Any]:
-    mean, std, chance = (setting.get(part, {}) for part in ("mean", "std", "chance"))
+    chance = setting.get("chance", {})
     trials = len(setting.get("trials", ()))
-    if trials == 1:  # one trial has no spread, and "± 0.0" would read as certainty
-        std = {}
     return {
         "title": title,
         "trials": trials,
         "gallery": _span(setting, "gallery"),
         "queries": _span(setting, "queries"),
         "valid": _span(setting, "valid_queries"),
-        "values": {name: (mean.get(name), std.get(name)) for name in METRICS},
+        "values": _values(setting, trials),
+        "reranked": _values(setting["reranked"], trials) if "reranked" in setting else None,
         "chance": {name: chance.get(name) for name in METRICS},
-        "times": {name: _ratio(mean.get(name), chance.get(name)) for name in METRICS},
+        "times": {name: _ratio(setting.get("mean", {}).get(name), chance.get(name)) for name in METRICS},
     }
+
+
+def _values(figures: Mapping[str, Any], trials: int) -> dict[str, tuple[float | None, float | None]]:
+    """Each metric's mean and spread; one trial has no spread, and "± 0.0" would read as certainty."""
+    mean, std = figures.get("mean", {}), figures.get("std", {}) if trials != 1 else {}
+    return {name: (mean.get(name), std.get(name)) for name in METRICS}
 
 
 def _ratio(value: float | None, chance: float | None) -> float | None:
@@ -136,6 +147,15 @@ def _span(setting: Mapping[str, Any], name: str) -> str | None:
         return None
     low, high = min(counts), max(counts)
     return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def _diagnosis(run: ReportedRun, first: str | None, seed: int) -> dict[str, Any]:
+    """The diagnosis of the protocol's first setting; without a protocol, of the results' first one."""
+    subject, setting = None, first or ""
+    if run.table is not None and run.protocol is not None and any(run.protocol.settings.values()):
+        setting = next(name for name, trials in run.protocol.settings.items() if trials)
+        subject = subject_of(run.table, run.protocol, setting, (run.results or {}).get("distance", "euclidean"))
+    return {"title": _words(setting), **diagnosis_view(subject, run.queries, setting, seed)}
 
 
 def _strips(run: ReportedRun, queries: int, seed: int) -> dict[str, Any] | None:

@@ -7,10 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tapetum.core import Protocol
+from tapetum.core import Modality, Protocol
+from tapetum.data.catalogue import read_dataset
+from tapetum.data.sysu_mm01 import LOCATIONS
 from tapetum.embedding_table import EmbeddingTable, read_embeddings
 from tapetum.errors import InputError, RunError
-from tapetum.evaluation.protocols import protocol_for
+from tapetum.evaluation.mixed import NAME as MIXED
+from tapetum.evaluation.mixed import mixed
+from tapetum.evaluation.protocols import between_modalities, protocol_for, sysu
+from tapetum.evaluation.query_results import QueryResults, query_results_path, read_query_results
 from tapetum.outputs import check_place
 from tapetum.report.page import ReportedRun, write_report
 from tapetum.run_folder import EMBEDDINGS, LOG, RECORD, RESULTS, read_record, read_run_recipe
@@ -36,6 +41,7 @@ def report_run(run: Path, output: Path, *, queries: int = 6, seed: int = 0) -> t
         log=log if log.is_file() else None,
         table=table,
         protocol=_protocol(table, results),
+        queries=_read_queries(run, record) if results is not None else None,
     )
     return results, write_report(output, reported, queries=queries, seed=seed)
 
@@ -44,12 +50,44 @@ def _protocol(table: EmbeddingTable | None, results: Mapping[str, Any] | None) -
     """The protocol that the results were made by; None where its lists are no longer to be had."""
     if table is None:
         return None
-    draw = results["draw"] if results is not None and results["draw"] == "agw" else "official"
+    made = results or {}
+    draw = "agw" if made.get("draw") == "agw" else "official"
     try:
-        root = Path(str(table.record["root"]))
-        return protocol_for(str(table.record["dataset"]), table.crops, root=root, draw=draw)
+        name, root = str(table.record["dataset"]), Path(str(table.record["root"]))
+        if made.get("protocol") == MIXED:
+            return mixed(table.crops, LOCATIONS)[0] if name == "sysu_mm01" else None
+        if made.get("direction") == "rgb-to-ir":
+            if name == "sysu_mm01":
+                return sysu(table.crops, root=root, draw=draw, asking=Modality.RGB)
+            return between_modalities(table.crops, Modality.RGB)
+        declared = _declared(table, root) if made.get("direction") == "declared" else None
+        return protocol_for(name, table.crops, root=root, draw=draw, declared=declared)
     except InputError:
         return None
+
+
+def _declared(table: EmbeddingTable, root: Path) -> tuple[list[int], list[int]]:
+    """The table's rows of own data's queries and gallery, as the data at `root` declares them."""
+    dataset = read_dataset(str(table.record["dataset"]), root, **dict(table.record.get("options", {})))
+    places = {(crop.path, crop.modality): row for row, crop in enumerate(table.crops) if crop.person is not None}
+    asked = {side: [dataset.crops[row] for row in dataset.rows(side)] for side in ("query", "gallery")}
+    query, gallery = (
+        [places[crop.path, crop.modality] for crop in crops if (crop.path, crop.modality) in places]
+        for crops in asked.values()
+    )
+    return query, gallery
+
+
+def _read_queries(run: Path, record: Mapping[str, Any]) -> QueryResults | None:
+    """The single queries beside the results; None for results of a time before they were written."""
+    path = query_results_path(run / RESULTS)
+    if not path.is_file():
+        return None
+    read = read_query_results(path)
+    fingerprints = {record.get("fingerprint"), read.record.get("fingerprint")} - {None}
+    if len(fingerprints) > 1:
+        raise RunError(f"{path} was made from the embeddings of another model than {run} holds. Evaluate again.")
+    return read
 
 
 def _check_origin(
