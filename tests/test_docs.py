@@ -54,7 +54,7 @@ def leads_somewhere(page: Path, link: str) -> bool:
 def test_the_command_line_is_seen_whole():
     assert set(commands()) == {
         "tapetum data check", "tapetum data synthesize", "tapetum train", "tapetum embed", "tapetum evaluate",
-        "tapetum search", "tapetum report",
+        "tapetum compare", "tapetum search", "tapetum report",
     }  # fmt: skip
     assert {"--folder", "--skip-broken"} <= set(commands()["tapetum embed"])
 
