@@ -44,6 +44,7 @@ def test_it_learns_and_logs_every_term_by_name(run):
     names = {name for _, _, name, _ in read_log(run / "log.csv")}
     assert names == {
         "model/identity", "model/batch_hard", "model/total", "learning_rate/model", "val/r1", "val/mAP", "val/mINP",
+        "val/spread",
     }  # fmt: skip
     total = values(run, "model/total")
     assert min(total) < 0.6 * total[0]

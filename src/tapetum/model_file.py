@@ -12,13 +12,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
+from tapetum.chained import Chained
 from tapetum.errors import InputError, RunError
-from tapetum.methods.method import Method, find_method
+from tapetum.methods.method import Embedder, find_method
 from tapetum.outputs import atomic_file, write_json
 
 WEIGHTS = "model.safetensors"
@@ -30,7 +31,8 @@ class ModelDescription:
     """What a file of weights belongs to.
 
     method, settings, persons: how to build the networks. height, width: the image size in pixels.
-    fingerprint: 16 hexadecimal digits over weights and all of the above.
+    fingerprint: 16 hexadecimal digits over weights and all the rest.
+    base: of the run that it goes on from (`tapetum train --from`), whose weights are in the same file; None: of none.
     """
 
     method: str
@@ -39,15 +41,16 @@ class ModelDescription:
     height: Annotated[int, Field(ge=1)]
     width: Annotated[int, Field(ge=1)]
     fingerprint: str
+    base: ModelDescription | None = None
 
 
-def save_model(folder: Path, method: Method, description: dict[str, Any]) -> str:
+def save_model(folder: Path, model: Embedder, description: dict[str, Any]) -> str:
     """Write weights and description into `folder`, atomically; returns the fingerprint.
 
-    description: method, settings, persons, height, width. The weights go first, so that a description always has
-    weights to describe; a reader that finds them apart refuses them by the fingerprint.
+    description: method, settings, persons, height, width, and base where there is one. The weights go first, so that a
+    description always has weights to describe; a reader that finds them apart refuses them by the fingerprint.
     """
-    weights = {name: value.detach().contiguous().cpu() for name, value in method.state_dict().items()}
+    weights = {name: value.detach().contiguous().cpu() for name, value in model.state_dict().items()}
     with atomic_file(folder / WEIGHTS) as temporary:
         temporary.write_bytes(save(weights))
         fingerprint = _fingerprint(temporary, description)
@@ -61,13 +64,13 @@ def read_description(folder: Path) -> ModelDescription:
     if not path.is_file():
         raise RunError(f"{folder} holds no {DESCRIPTION}. Give the folder of a run that `tapetum train` has finished.")
     try:
-        return ModelDescription(**json.loads(path.read_text(encoding="utf-8")))
-    except (TypeError, ValueError) as error:  # no JSON, no table of names, or names and values that do not belong
+        return TypeAdapter(ModelDescription).validate_json(path.read_bytes())
+    except ValueError as error:  # no JSON, no table of names, or names and values that do not belong
         raise RunError(f"{path} is not the description of a model. Train again, or restore the file.") from error
 
 
-def load_model(folder: Path) -> tuple[Method, ModelDescription]:
-    """Build a run's method and load its weights, ready to embed (evaluation mode, on the CPU).
+def load_model(folder: Path) -> tuple[Embedder, ModelDescription]:
+    """Build a run's method (with the run's that it goes on from) and load its weights: evaluation mode, on the CPU.
 
     Raises RunError for weights that are missing, truncated, or of another method or settings.
     """
@@ -75,15 +78,15 @@ def load_model(folder: Path) -> tuple[Method, ModelDescription]:
     path = folder / WEIGHTS
     if not path.is_file():
         raise RunError(f"{path} does not exist. Train again, or restore the file.")
-    facts = {name: value for name, value in asdict(description).items() if name != "fingerprint"}
+    facts = {name: value for name, value in asdict(description).items() if name != "fingerprint" and value is not None}
     if _fingerprint(path, facts) != description.fingerprint:
         raise RunError(
             f"{path} is not the file that {DESCRIPTION} beside it describes (fingerprint {description.fingerprint}):"
             " it was truncated or changed. Train again, or restore both files."
         )
     try:
-        method = build(description)
-        method.load_state_dict(load_file(path))
+        model = build(description)
+        model.load_state_dict(load_file(path))
     except InputError as error:
         raise RunError(f"{folder / DESCRIPTION}: {error}") from error
     except (SafetensorError, RuntimeError, OSError) as error:
@@ -92,11 +95,11 @@ def load_model(folder: Path) -> tuple[Method, ModelDescription]:
             f"{path} does not hold the weights of this '{description.method}': {reason}."
             " Train again, or restore both files."
         ) from error
-    return method.eval(), description
+    return model.eval(), description
 
 
-def build(description: ModelDescription) -> Method:
-    """A method with the settings of `description`, its networks untrained. Raises InputError for unknown settings."""
+def build(description: ModelDescription) -> Embedder:
+    """A model with the settings of `description`, its networks untrained. Raises InputError for unknown settings."""
     kind = find_method(description.method)
     # The file of weights replaces every value, so nothing is fetched to begin from.
     begin = {"weights": "none"} if "weights" in kind.Settings.model_fields else {}
@@ -109,7 +112,12 @@ def build(description: ModelDescription) -> Method:
             f"the setting '{name}' does not fit this '{description.method}': {first['msg']}."
             " Take the version of Tapetum that trained it, or train again."
         ) from error
-    return kind(settings, description.persons)
+    method = kind(settings, description.persons)
+    if (method.vector_length is None) != (description.base is None):
+        raise RunError(
+            f"a '{description.method}' goes on from {'no' if description.base else 'a'} run. Train it again."
+        )
+    return method if description.base is None else Chained(build(description.base), method)
 
 
 def _fingerprint(weights: Path, description: dict[str, Any]) -> str:

@@ -104,6 +104,24 @@ class Recipe(_Part):
     )
 
 
+def on_vectors(recipe: Recipe, height: int, width: int) -> Recipe:
+    """The recipe of a method that goes on from a run: pictures as that run reads them (height x width), unaugmented.
+
+    Raises RecipeError where the recipe wants them otherwise.
+    """
+    fixed = {
+        "image": ImageSettings(height=height, width=width),
+        "augmentation": Augmentation(padding=0, flip=0.0, erasing=0.0),
+    }
+    for name, value in fixed.items():
+        if name in recipe.model_fields_set and getattr(recipe, name) != value:
+            raise RecipeError(
+                f"{name}: '{recipe.method}' learns from vectors that another run makes, at its image size"
+                f" ({height} x {width}) and without augmentation. Remove '{name}' from the recipe."
+            )
+    return recipe.model_copy(update=fixed)
+
+
 def read_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:
     """Read a recipe and apply `changes` of the form "a.b=c" (the value is YAML).
 

@@ -8,13 +8,11 @@ random number is a function of the seed and the step, and an epoch begins from t
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import math
 import pickle
 import shutil
 import warnings
-from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -23,52 +21,65 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.callbacks import RichProgressBar
 
-from tapetum.core import Batch, Dataset
-from tapetum.data.loading import Loading, TrainingLoader, training_loader
-from tapetum.data.sampling import BatchShape, Share
+from tapetum.base_run import read_base
+from tapetum.core import Dataset
 from tapetum.errors import DataError, OutputError, RecipeError, RunError
-from tapetum.methods.method import Method, MethodSettings, Progress, Terms, find_method
+from tapetum.evaluation.spread import COLLAPSED, spread
+from tapetum.methods.method import Method, MethodSettings, find_method
 from tapetum.model_file import read_description, save_model
-from tapetum.optimisation import build_optimiser, learning_rate_factor, set_learning_rate
-from tapetum.recipe import Recipe, validate
-from tapetum.run_folder import CHECKPOINT, PIXELS, begin, finish, is_begun, read_record
+from tapetum.recipe import Recipe, on_vectors, validate
+from tapetum.run_folder import BASE_VECTORS, CHECKPOINT, PIXELS, begin, finish, is_begun, read_record
 from tapetum.selection import validation_scores
+from tapetum.training_data import training_data
 from tapetum.training_log import TrainingLog
+from tapetum.training_loop import Loop
 
-_LOG_EVERY = 10
+_LEARNT_LOOKED_AT = 1000  # crops, when there are no validation persons to look at
+_LOG = logging.getLogger(__name__)
 
 
-def train(recipe: Recipe, dataset: Dataset, output: Path, *, workers: int = 1, devices: int | None = None) -> Path:
+def train(
+    recipe: Recipe,
+    dataset: Dataset,
+    output: Path,
+    *,
+    workers: int = 1,
+    devices: int | None = None,
+    start: Path | None = None,
+) -> Path:
     """Train `recipe` on `dataset` and leave a run in the folder `output`; returns that folder.
 
     A finished run of the same recipe and data is left as it is; an unfinished one goes on from its last epoch.
     workers: processes that decode and augment (0: none). devices: how many to train on; None: every GPU, or one CPU.
+    start: the run that the method goes on from, whose model is frozen and becomes part of this run's.
     Raises RunError when `output` holds another recipe's run, RecipeError and DataError for what cannot be trained.
     """
     dataset = dataset.without("test")
-    if is_begun(output, recipe, dataset) and read_record(output)["finished"]:
+    base = None if start is None else read_base(start)
+    if base is not None:
+        recipe = on_vectors(recipe, base.description.height, base.description.width)
+    origin = None if base is None else base.origin
+    if is_begun(output, recipe, dataset, origin) and read_record(output)["finished"]:
         return output
     torch.manual_seed(recipe.seed)
     method = build_method(recipe, _number_of_persons(recipe, dataset))
-    pixels = output / PIXELS
-    loop = _Loop(method, recipe, dataset, workers, pixels if recipe.data.cache else None)
-    epoch_end = _EpochEnd(loop, dataset, output)
+    data = training_data(method, recipe, dataset, base, output, workers)
+    epoch_end = _EpochEnd(Loop(method, recipe, data), dataset, output, origin)
     if recipe.schedule.epochs == 0:
-        begin(output, recipe, dataset)
+        begin(output, recipe, dataset, origin)
         epoch_end.keep(0, {})
-        finish(output, epoch_end.best, read_description(output).fingerprint)
+        epoch_end.finish()
         return output
     trainer = _trainer(recipe, devices, epoch_end)
     checkpoint = _readable(output / CHECKPOINT)
     try:
-        trainer.fit(loop, ckpt_path=checkpoint, weights_only=True)
+        trainer.fit(epoch_end.loop, ckpt_path=checkpoint, weights_only=True)
     except SystemExit as stop:  # Lightning turns Ctrl-C into an exit of its own
         if trainer.interrupted:
             raise KeyboardInterrupt from stop
         raise
     if trainer.is_global_zero:
-        finish(output, epoch_end.best, read_description(output).fingerprint)
-        shutil.rmtree(pixels, ignore_errors=True)
+        epoch_end.finish()
     return output
 
 
@@ -124,100 +135,12 @@ def arithmetic(precision: str) -> Literal["32-true", "bf16-mixed"]:
     return "bf16-mixed" if precision == "bfloat16" else "32-true"
 
 
-class _Loop(pl.LightningModule):
-    """One pass of the loop per batch: for each (player, terms) that the method yields, that player moves once."""
-
-    automatic_optimization = False
-
-    def __init__(self, method: Method, recipe: Recipe, dataset: Dataset, workers: int, cache: Path | None) -> None:
-        super().__init__()
-        self.method, self.recipe = method, recipe
-        self.log_file: TrainingLog | None = None
-        self.steps_per_epoch = 0  # known once the loader is made
-        self._dataset, self._workers, self._cache = dataset, workers, cache
-        self._loader: TrainingLoader | None = None
-        self._sums: dict[str, torch.Tensor] = {}
-        self._counts: dict[str, int] = defaultdict(int)
-
-    def train_dataloader(self) -> TrainingLoader:
-        # Asked for once Lightning knows the devices, so that each one gets a share of the persons.
-        batch, image = self.recipe.batch, self.recipe.image
-        loading = Loading(
-            size=(image.height, image.width),
-            shape=BatchShape(batch.persons, batch.crops, batch.steps_per_epoch),
-            augmentation=self.recipe.augmentation,
-            workers=self._workers,
-            cache=self._cache,
-        )
-        share = Share(self.global_rank, self.trainer.world_size)
-        loader = training_loader(
-            self._dataset, self.recipe.data.split, loading, self.recipe.seed, share, self.trainer.strategy.root_device
-        )
-        self.steps_per_epoch = len(loader)
-        self._loader = loader
-        return loader
-
-    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
-        return batch  # the loader has put it there
-
-    def on_train_epoch_start(self) -> None:
-        if self._loader is not None:
-            self._loader.set_epoch(self.current_epoch)
-
-    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
-        players = self.method.players()
-        return [build_optimiser(players[name], self.recipe.optimisers[name]) for name in players]
-
-    def training_step(self, batch: Batch, index: int) -> None:
-        step = self.current_epoch * self.steps_per_epoch + index
-        torch.manual_seed(_step_seed(self.recipe.seed, step, self.global_rank))
-        factor = learning_rate_factor(self.recipe.schedule, step, self.steps_per_epoch)
-        optimisers = self.optimizers()
-        by_name = dict(
-            zip(self.method.players(), optimisers if isinstance(optimisers, list) else [optimisers], strict=True)
-        )
-        total = self.recipe.schedule.epochs * self.steps_per_epoch
-        for player, terms in self.method.step(batch, Progress(step, total)):
-            self._move(player, by_name[player], terms, factor)
-        if (index + 1) % _LOG_EVERY == 0 or index + 1 == self.steps_per_epoch:
-            self._write(step, {f"learning_rate/{name}": o.param_groups[0]["lr"] for name, o in by_name.items()})
-
-    def _move(self, player: str, optimiser: Any, terms: Terms, factor: float) -> None:
-        loss = torch.stack([term.float() for term in terms.values()]).sum()
-        set_learning_rate(optimiser, factor)
-        self.toggle_optimizer(optimiser)
-        optimiser.zero_grad()
-        self.manual_backward(loss)
-        clip = self.recipe.optimisers[player].clip_norm
-        if clip is not None:
-            self.clip_gradients(optimiser, gradient_clip_val=clip, gradient_clip_algorithm="norm")
-        optimiser.step()
-        self.untoggle_optimizer(optimiser)
-        for name, term in (("total", loss), *terms.items()):
-            key = f"{player}/{name}"
-            self._sums[key] = self._sums.get(key, torch.zeros((), device=term.device)) + term.detach().float()
-            self._counts[key] += 1
-
-    def _write(self, step: int, rates: Mapping[str, float]) -> None:
-        values = {name: float(value) / self._counts[name] for name, value in self._sums.items()}
-        self._sums.clear()
-        self._counts.clear()
-        for name, value in values.items():
-            if not math.isfinite(value):
-                raise RecipeError(
-                    f"the loss {name} is {value} at step {step}."
-                    " Lower the learning rate, lengthen the warm-up or set clip_norm."
-                )
-        self.log("loss", sum(v for name, v in values.items() if name.endswith("/total")), prog_bar=True)
-        if self.log_file is not None:
-            self.log_file.add(step, self.current_epoch, {**values, **rates})
-
-
 class _EpochEnd(pl.Callback):
     """After an epoch: look at the validation persons, keep the best weights, write the checkpoint to go on from."""
 
-    def __init__(self, loop: _Loop, dataset: Dataset, output: Path) -> None:
+    def __init__(self, loop: Loop, dataset: Dataset, output: Path, origin: Mapping[str, str] | None) -> None:
         self.loop, self.recipe, self.dataset, self.output = loop, loop.recipe, dataset, output
+        self.origin = origin
         self.best: dict[str, float] = {}
         self.record: TrainingLog | None = None
 
@@ -229,7 +152,7 @@ class _EpochEnd(pl.Callback):
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         if trainer.is_global_zero:
-            begin(self.output, self.recipe, self.dataset)
+            begin(self.output, self.recipe, self.dataset, self.origin)
             self.record = self.loop.log_file = TrainingLog(
                 self.output, trainer.current_epoch * self.loop.steps_per_epoch
             )
@@ -258,14 +181,37 @@ class _EpochEnd(pl.Callback):
         if look is None:
             if last:
                 self.keep(epoch, {})
+                self._say_if_collapsed(self._spread_of_learnt())
             return
         if not last and epoch % look.every:
             return
-        scores = validation_scores(self.loop.method, self.dataset, self.recipe.image, look.trials, self.recipe.seed)
+        scores = validation_scores(
+            self.loop.data.embedded(self.dataset.rows("val")), self.dataset, look.trials, self.recipe.seed
+        )
         step = epoch * self.loop.steps_per_epoch - 1
         log.add(step, epoch - 1, {f"val/{name}": value for name, value in scores.items()})
         if scores["mAP"] > self.best.get("mAP", -1.0):
             self.keep(epoch, scores)
+        if last:
+            self._say_if_collapsed(scores["spread"])
+
+    def _spread_of_learnt(self) -> float:
+        """For a method on vectors, which are at hand; pictures would have to be read once more."""
+        if self.origin is None:
+            return math.inf
+        learnt = self.dataset.rows(self.recipe.data.split)
+        rows = learnt[:: -(-len(learnt) // _LEARNT_LOOKED_AT)]
+        return spread(self.loop.data.embedded(rows), [self.dataset.crops[row].modality for row in rows])
+
+    def _say_if_collapsed(self, found: float) -> None:
+        if found < COLLAPSED:
+            _LOG.warning(
+                "%s: training has collapsed: at its end, all vectors of one light are nearly one point (spread %.3f)."
+                " The kept weights are those of epoch %d",
+                self.output,
+                found,
+                self.best["epoch"],
+            )
 
     def keep(self, epoch: int, scores: Mapping[str, float]) -> None:
         """Make the weights as they are now, after `epoch` epochs, the run's model."""
@@ -276,8 +222,15 @@ class _EpochEnd(pl.Callback):
             "settings": find_method(self.recipe.method).Settings(**self.recipe.settings).model_dump(mode="json"),
             "persons": len(self.dataset.persons(self.recipe.data.split)),
             **self.recipe.image.model_dump(),
+            **self.loop.data.facts,
         }
-        save_model(self.output, self.loop.method, facts)
+        save_model(self.output, self.loop.data.model, facts)
+
+    def finish(self) -> None:
+        """Say in the record that the run is done, and remove what only training needed."""
+        finish(self.output, self.best, read_description(self.output).fingerprint)
+        shutil.rmtree(self.output / PIXELS, ignore_errors=True)
+        (self.output / BASE_VECTORS).unlink(missing_ok=True)
 
 
 def _trainer(recipe: Recipe, devices: int | None, epoch_end: _EpochEnd) -> pl.Trainer:
@@ -298,9 +251,3 @@ def _trainer(recipe: Recipe, devices: int | None, epoch_end: _EpochEnd) -> pl.Tr
         use_distributed_sampler=False,
         num_sanity_val_steps=0,
     )
-
-
-def _step_seed(seed: int, step: int, rank: int) -> int:
-    """One number for everything drawn at random in a step, so that resuming needs no saved generator."""
-    digest = hashlib.blake2b(f"{seed}/{step}/{rank}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "little") >> 1

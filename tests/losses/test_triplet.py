@@ -12,9 +12,9 @@ from pytorch_metric_learning.miners import BatchHardMiner
 from pytorch_metric_learning.reducers import MeanReducer
 
 from tapetum.errors import InternalError, RecipeError
-from tapetum.losses.triplet import batch_hard_triplet, pairwise_distance, weighted_triplet
+from tapetum.losses.triplet import batch_hard_triplet, enhanced_triplet, pairwise_distance, weighted_triplet
 
-LOSSES = [batch_hard_triplet, lambda f, y: batch_hard_triplet(f, y, None), weighted_triplet]
+LOSSES = [batch_hard_triplet, lambda f, y: batch_hard_triplet(f, y, None), weighted_triplet, enhanced_triplet]
 
 # On a line, persons 0 0 1 1 at 0, 3, 1, 5: each row's positive is 3, 3, 4, 4 away, its negatives (1, 5), (2, 2),
 # (1, 2), (5, 2).
@@ -89,6 +89,48 @@ def test_weighted_by_hand():
     assert weighted_triplet(LINE, LINE_PERSON).item() == pytest.approx(expected, rel=1e-12)
 
 
+def test_enhanced_by_hand():
+    # As above, but log(1 + e^(x |x|)) of the difference x: with equal negatives at 2 and a positive at 3, x = 1.
+    def away(a, b):
+        return (a * math.exp(-a) + b * math.exp(-b)) / (math.exp(-a) + math.exp(-b))
+
+    excess = [3 - away(1, 5), 3 - 2, 4 - away(1, 2), 4 - away(5, 2)]
+    expected = sum(softplus(x * abs(x)) for x in excess) / 4
+    assert enhanced_triplet(LINE, LINE_PERSON).item() == pytest.approx(expected, rel=1e-12)
+    # Persons 0 0 1 1 at 0, 3, 9, 5: the positive is nearer than the negatives in rows 0 and 2 alone.
+    excess = [3 - away(9, 5), 3 - away(6, 2), 4 - away(9, 6), 4 - away(5, 2)]
+    assert [x > 0 for x in excess] == [False, True, False, True]
+    expected = sum(softplus(x * abs(x)) for x in excess) / 4
+    features = torch.tensor([[0.0], [3.0], [9.0], [5.0]], dtype=torch.float64)
+    assert enhanced_triplet(features, LINE_PERSON).item() == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_cap_of_the_enhanced_triplet_bounds_the_loss_and_ends_the_gradient():
+    # The squares of the four rows are 3.7, 1, 7.5 and 3.8: under a cap of 0.5 no row is left with a gradient.
+    features = LINE.clone().requires_grad_()
+    loss = enhanced_triplet(features, LINE_PERSON, 0.5)
+    loss.backward()
+    assert loss.item() == pytest.approx(softplus(0.5), rel=1e-12)
+    assert features.grad.tolist() == [[0]] * 4
+    # A cap of 2 leaves the second row its own: at 3, it has its positive at 0 and negatives at 1 and 5.
+    assert enhanced_triplet(LINE, LINE_PERSON, 2.0).item() == pytest.approx((3 * softplus(2) + softplus(1)) / 4)
+    features.grad = None
+    enhanced_triplet(features, LINE_PERSON, 2.0).backward()
+    assert features.grad[0].item() < 0 < features.grad[1:].abs().min().item()
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e3, 1e6])
+def test_without_a_cap_the_enhanced_triplet_grows_with_the_square(scale):
+    # Persons on the short sides of a rectangle of 3 s x 4 s: positives at 4 s, negatives at 3 s (and 5 s).
+    features = torch.tensor([[0.0, 0.0], [3.0, 0.0], [0.0, 4.0], [3.0, 4.0]], dtype=torch.float64) * scale
+    person = torch.tensor([0, 1, 0, 1])
+    near = 3 * scale + 2 * scale * math.exp(-2 * scale) / (1 + math.exp(-2 * scale))
+    expected = (4 * scale - near) ** 2
+    found = enhanced_triplet(features, person, cap=None)
+    assert found.item() == pytest.approx(expected + math.log1p(math.exp(-expected)), rel=1e-9)
+    assert enhanced_triplet(features, person).item() <= 88 + 1e-9
+
+
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_batch_hard_slow_twin(seed):
     features, person = random_batch(seed)
@@ -102,9 +144,9 @@ def test_batch_hard_slow_twin(seed):
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_weighted_slow_twin(seed):
+def test_weighted_and_enhanced_slow_twin(seed):
     features, person = random_batch(seed)
-    total = 0.0
+    total, enhanced = 0.0, 0.0
     for a in range(len(person)):
         toward, away = [0.0, 0.0], [0.0, 0.0]  # the weights' sum, and the weighted sum of distances
         for b in range(len(person)):
@@ -113,8 +155,11 @@ def test_weighted_slow_twin(seed):
                 toward = [toward[0] + math.exp(d), toward[1] + math.exp(d) * d]
             elif person[b] != person[a]:
                 away = [away[0] + math.exp(-d), away[1] + math.exp(-d) * d]
-        total += softplus(toward[1] / toward[0] - away[1] / away[0])
+        gap = away[1] / away[0] - toward[1] / toward[0]
+        total += softplus(-gap)
+        enhanced += softplus(-min(gap**2, 0.5) if gap >= 0 else min(gap**2, 0.5))
     assert weighted_triplet(features, person).item() == pytest.approx(total / len(person), rel=1e-12)
+    assert enhanced_triplet(features, person, 0.5).item() == pytest.approx(enhanced / len(person), rel=1e-12)
 
 
 @pytest.mark.parametrize("margin", [0.3, None])
@@ -138,6 +183,7 @@ def test_equal_rows_cost_the_margin_or_log_two():
     features = torch.ones(4, 3)
     assert batch_hard_triplet(features, LINE_PERSON, 0.3).item() == pytest.approx(0.3)
     assert weighted_triplet(features, LINE_PERSON).item() == pytest.approx(math.log(2))
+    assert enhanced_triplet(features, LINE_PERSON).item() == pytest.approx(math.log(2))
 
 
 @pytest.mark.parametrize("scale", [1.0, 15.0, 30.0, 1000.0, 1e6])

@@ -9,14 +9,28 @@ from __future__ import annotations
 import pytest
 import torch
 
+from tapetum.chained import Chained
 from tapetum.core import Batch, Modality
-from tapetum.methods.method import Method, Progress, find_method, method_names
+from tapetum.methods.method import Embedder, Method, Progress, find_method, method_names
 from tapetum.model_file import load_model, save_model
 
 SMALL = {
+    "bdtr": {"trunk": "resnet10", "weights": "none", "width": 8, "embedding": 16},
+    "caj": {"trunk": "resnet10", "weights": "none", "width": 8, "non_local_channels": 0, "embedding": 16},
+    "deen": {"trunk": "resnet10", "weights": "none", "width": 8, "fusion": False},
+    "embedding_disentangling": {
+        "vector_length": 32,
+        "encoder_layers": (128, 32),
+        "decoder_layers": (128,),
+        "classifier_layer": 32,
+        "classifier": "joint",
+    },
+    "hc_tri": {"trunk": "resnet10", "weights": "none", "width": 8, "strips": 2, "embedding": 64},
+    "sdl": {"trunk": "resnet10", "weights": "none", "width": 8, "embedding": 64, "dropout": 0.0},
     "two_stream": {"pooling": "average", "trunk": "resnet10", "weights": "none", "width": 8, "embedding": 16},
+    "zero_padding": {"trunk": "resnet10", "weights": "none", "width": 8},
 }
-"""Settings that make each method small enough for a test."""
+"""Settings that make each method small enough for a test; a method on vectors reads 32 numbers."""
 
 PERSONS, CROPS, SIZE = 4, 2, (32, 16)
 
@@ -25,6 +39,28 @@ def made(name: str) -> Method:
     torch.manual_seed(0)
     kind = find_method(name)
     return kind(kind.Settings.model_validate(SMALL[name]), PERSONS)
+
+
+def as_read(method: Method, images: torch.Tensor) -> torch.Tensor:
+    """Pictures, or for a method on vectors the mean of each of their 32 lines of pixels."""
+    return images if method.vector_length is None else (images.mean(dim=(1, 3)) - 0.5) / 0.3
+
+
+def batch_for(method: Method, batch: Batch) -> Batch:
+    return Batch(as_read(method, batch.rgb), as_read(method, batch.ir), batch.person)
+
+
+def model_of(name: str) -> tuple[Embedder, dict[str, object]]:
+    """What a run of the method saves, and its description: with the run that a method on vectors goes on from."""
+    facts: dict[str, object] = {"persons": PERSONS, "height": SIZE[0], "width": SIZE[1]}
+    described = {"method": name, "settings": SMALL[name], **facts}
+    method = made(name)
+    if method.vector_length is None:
+        return method.eval(), described
+    settings = {**SMALL["two_stream"], "embedding": method.vector_length}
+    base = find_method("two_stream")(find_method("two_stream").Settings.model_validate(settings), PERSONS)
+    origin = {"method": "two_stream", "settings": settings, **facts, "fingerprint": "0" * 16, "base": None}
+    return Chained(base, method).eval(), {**described, "base": origin}
 
 
 @pytest.fixture
@@ -51,7 +87,7 @@ def test_it_learns_a_fixed_batch(name, batch):
     optimisers = {player: torch.optim.Adam(module.parameters(), 3e-3) for player, module in method.players().items()}
     totals: dict[str, list[float]] = {player: [] for player in optimisers}
     for step in range(15):
-        for player, terms in method.step(batch, Progress(step, 15)):
+        for player, terms in method.step(batch_for(method, batch), Progress(step, 15)):
             loss = torch.stack(list(terms.values())).sum()
             optimisers[player].zero_grad()
             loss.backward()
@@ -67,8 +103,9 @@ def test_it_learns_a_fixed_batch(name, batch):
 def test_embeddings_have_unit_length_whatever_the_batch(name, modality, batch):
     method = made(name).eval()
     with torch.inference_mode():
-        together = method.embed(batch.rgb, modality)
-        alone = torch.cat([method.embed(image[None], modality) for image in batch.rgb])
+        given = as_read(method, batch.rgb)
+        together = method.embed(given, modality)
+        alone = torch.cat([method.embed(one[None], modality) for one in given])
     assert together.ndim == 2
     assert torch.allclose(together.norm(dim=1), torch.ones(len(together)), atol=1e-5)
     assert torch.allclose(together, alone, atol=1e-5)
@@ -76,19 +113,18 @@ def test_embeddings_have_unit_length_whatever_the_batch(name, modality, batch):
 
 @pytest.mark.parametrize("name", sorted(SMALL))
 def test_save_and_load_give_the_same_embeddings(name, batch, tmp_path):
-    method = made(name).eval()
-    description = {"method": name, "settings": SMALL[name], "persons": PERSONS, "height": SIZE[0], "width": SIZE[1]}
-    save_model(tmp_path, method, description)
+    model, description = model_of(name)
+    save_model(tmp_path, model, description)
     loaded, _ = load_model(tmp_path)
     with torch.inference_mode():
         for modality in Modality:
-            assert torch.equal(method.embed(batch.ir, modality), loaded.embed(batch.ir, modality))
+            assert torch.equal(model.embed(batch.ir, modality), loaded.embed(batch.ir, modality))
 
 
 @pytest.mark.parametrize("name", sorted(SMALL))
 def test_the_terms_reach_their_player(name, batch):
     method = made(name)
-    for player, terms in method.step(batch, Progress(0, 1)):
+    for player, terms in method.step(batch_for(method, batch), Progress(0, 1)):
         module = method.players()[player]
         module.zero_grad()
         torch.stack(list(terms.values())).sum().backward()

@@ -65,16 +65,35 @@ def test_the_metric_has_its_name_and_weight(metric):
     assert twice["identity"].item() == pytest.approx(0.5 * once["identity"].item(), rel=1e-5)
 
 
+def test_the_discrepancy_has_its_weight_and_gate_and_is_off_in_the_common_frame():
+    given = batch()
+    assert "discrepancy" not in terms(made(), given)
+    once, half = (terms(made(discrepancy_weight=w, discrepancy_gate=0.0), given)["discrepancy"] for w in (1.0, 0.5))
+    # Two rows of each light and four persons: 0 < MMD^2 <= 10 - 2 sum_j exp(-6 / 2^j) = 7.04 each.
+    assert 0 < once.item() < 7.05
+    assert half.item() == pytest.approx(0.5 * once.item(), rel=1e-5)
+    assert terms(made(discrepancy_weight=1.0, discrepancy_gate=7.05), given)["discrepancy"].item() == 0
+
+
+def test_mmd_reid_has_the_published_sizes():
+    # A second stem (9,536), layer1 (215,808) and layer2 (1,219,584) beside the shared trunk.
+    with torch.device("meta"):
+        method = TwoStream(TwoStreamSettings(weights="none", share_from="layer3", discrepancy_weight=0.25), 395)
+    assert count(method.trunk) == 23_508_032 + 9_536 + 215_808 + 1_219_584
+    assert count(method.neck) == 4_096 + 808_960
+
+
 GRADIENT_FLOW = {
     # term: which parts of the network its gradient reaches
     "identity": {"own.rgb": True, "own.ir": True, "shared": True, "norm": True, "classifier": True},
     "batch_hard": {"own.rgb": True, "own.ir": True, "shared": True, "norm": False, "classifier": False},
+    "discrepancy": {"own.rgb": True, "own.ir": True, "shared": True, "norm": False, "classifier": False},
 }
 
 
 @pytest.mark.parametrize("term", GRADIENT_FLOW)
 def test_gradient_flow(term):
-    method = made(metric="batch_hard")
+    method = made(metric="batch_hard", discrepancy_weight=1.0, discrepancy_gate=0.0)
     terms(method, batch())[term].backward()
     parts = {
         "own.rgb": method.trunk.own["rgb"],

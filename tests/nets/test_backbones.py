@@ -35,6 +35,8 @@ def on_meta(settings):
         ("resnet50", "layer1", 23_517_568),
         ("resnet18", "stem", 11_176_512),
         ("resnet10", "stem", 4_905_792),
+        # Stem 9,408 + 128; layer1 2 x 36,864 + 256; layer2 73,728 + 147,456 + 8,192 + 3 x 256.
+        ("resnet6", "stem", 313_664),
         # A second stem and layer1 on top: 9,536 + 215,808; and layer2: 1,219,584 (sums of the published layers).
         ("resnet50", "layer2", 23_508_032 + 9_536 + 215_808),
         ("resnet50", "layer3", 23_508_032 + 9_536 + 215_808 + 1_219_584),
@@ -43,7 +45,7 @@ def on_meta(settings):
 def test_published_number_of_parameters(name, share_from, parameters):
     trunk = on_meta(TrunkSettings(name, share_from))
     assert size(trunk) == parameters
-    assert trunk.channels == (2048 if name == "resnet50" else 512)
+    assert trunk.channels == {"resnet50": 2048, "resnet6": 128}.get(name, 512)
 
 
 def test_published_shapes_of_resnet50_at_288_by_144():
@@ -59,6 +61,20 @@ def test_published_shapes_of_resnet50_at_288_by_144():
         "layer3": (1024, 18, 9),
         "layer4": (2048, 18, 9),
     }
+
+
+@pytest.mark.parametrize(("name", "last_stride", "shape"), [
+    ("resnet10", 2, (512, 7, 7)),  # METHODS section 1: averaged over 7 x 7
+    ("resnet10", 1, (512, 14, 14)),
+    ("resnet6", 1, (128, 28, 28)),
+])  # fmt: skip
+def test_shapes_of_the_shallow_networks_at_224(name, last_stride, shape):
+    trunk = on_meta(TrunkSettings(name, "stem", in_channels=2, last_stride=last_stride))
+    assert trunk.single(torch.empty(1, 2, 224, 224, device="meta"), Modality.RGB).shape[1:] == shape
+
+
+def test_a_stride_changes_no_weight():
+    assert size(on_meta(TrunkSettings("resnet10", last_stride=2))) == size(on_meta(TrunkSettings("resnet10")))
 
 
 @pytest.mark.parametrize("width", [16, 32])
@@ -181,5 +197,22 @@ def test_bad_settings():
         build_trunk(TrunkSettings("resnet18", weights="imagenet", width=32))
     with pytest.raises(RecipeError, match="no ImageNet weights of 'resnet10'"):
         build_trunk(TrunkSettings("resnet10", weights="imagenet"))
-    with pytest.raises(RecipeError, match="Leave width and in_channels out"):
+    with pytest.raises(RecipeError, match=r"ends with layer2, before layer3\. Set non_local_channels to 0"):
+        build_trunk(TrunkSettings("resnet6", non_local_channels=1))
+    with pytest.raises(RecipeError, match="Leave width, in_channels and last_stride out"):
         build_trunk(TrunkSettings("efficientnet_lite0", width=32))
+
+
+def test_two_complete_streams_share_nothing():
+    trunk = build_trunk(TrunkSettings("resnet10", "head", width=8))
+    assert [name for name, _ in trunk.own["ir"].named_children()] == ["stem", "layer1", "layer2", "layer3", "layer4"]
+    assert size(trunk.shared) == 0
+    assert size(trunk) == 2 * size(build_trunk(TrunkSettings("resnet10", "stem", width=8)))
+    with torch.no_grad():
+        before = trunk.eval()(pictures(2), pictures(2))
+        trunk.own["ir"].stem.conv1.weight.zero_()
+        after = trunk(pictures(2), pictures(2))
+    assert torch.equal(after[:2], before[:2])
+    assert not torch.allclose(after[2:], before[2:])
+    # METHODS 2.4: two complete ResNet-50.
+    assert size(on_meta(TrunkSettings("resnet50", "head"))) == 2 * 23_508_032

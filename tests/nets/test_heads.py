@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from tapetum.nets.heads import BNNeck, StripEmbedding
+from tapetum.nets.heads import BNNeck, StripEmbedding, vector_head
 from tapetum.nets.pooling import global_pooling
 
 
@@ -45,3 +45,13 @@ def test_strip_embedding_knows_high_from_low():
         head.project.weight.copy_(torch.tensor([[1.0, 0.0], [10.0, 1.0]]))
     maps = torch.tensor([[[[1.0, 3.0], [4.0, 6.0]]], [[[4.0, 6.0], [1.0, 3.0]]]])  # strips 2 5 and 5 2
     assert head(maps).tolist() == [[2.0, 25.0], [5.0, 52.0]]
+
+
+def test_vector_head_is_plain_pooling_unless_strips_or_a_length_are_asked_for():
+    pooling = global_pooling("average")
+    assert vector_head(6, pooling) == (pooling, 6)
+    maps = torch.rand(2, 6, 4, 3)
+    for strips, dimension, length in ((2, None, 6), (1, 5, 5), (4, 8, 8)):
+        head, found = vector_head(6, pooling, strips, dimension)
+        assert found == length
+        assert head(maps).shape == (2, length)

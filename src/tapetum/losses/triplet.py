@@ -58,15 +58,38 @@ def weighted_triplet(features: Tensor, person: Tensor) -> Tensor:
     Raises InternalError for shapes that do not fit, RecipeError when a row has no positive or no negative.
     Source: METHODS 12, WRT, and 0, item 11 (Ye et al., TPAMI 2021).
     """
-    distance, positive, negative = _pairs("weighted_triplet", features, person)
-    toward = torch.softmax(distance.masked_fill(~positive, -torch.inf), dim=1)  # (N, N), rows sum to 1
-    away = torch.softmax((-distance).masked_fill(~negative, -torch.inf), dim=1)
-    return F.softplus((toward * distance).sum(dim=1) - (away * distance).sum(dim=1)).mean()
+    return F.softplus(_weighted_excess("weighted_triplet", features, person)).mean()
+
+
+def enhanced_triplet(features: Tensor, person: Tensor, cap: float | None = 88.0) -> Tensor:
+    """CAJ's enhanced squared triplet: `weighted_triplet` whose difference is squared and keeps its sign.
+
+    L = mean_a log(1 + exp(-y_a q_a)),  q_a = min((D_p - D_n)^2, cap),  y_a = 1 if D_n >= D_p else -1,
+    D_p = sum_p w_p d_ap,  D_n = sum_n w_n d_an,  weights as in `weighted_triplet`
+
+    features: (N, D) of both modalities together, rows in any order; person: (N,) labels; cap: > 0, None for no cap.
+    Returns a scalar > 0: log 2 when all rows are equal (where the gradient is zero too), towards 0 as the negatives
+    move away, at most about `cap`. The released cap keeps exp from overflowing, which this form does without; a row
+    whose D_p is larger than D_n by more than sqrt(cap) = 9.4 has no gradient under it.
+    Raises InternalError for shapes that do not fit, RecipeError when a row has no positive or no negative.
+    Source: METHODS 12, ADP (Ye et al., ICCV 2021; cap 10 in SGIEL).
+    """
+    excess = _weighted_excess("enhanced_triplet", features, person)
+    squared = excess.square() if cap is None else excess.square().clamp(max=cap)
+    return F.softplus(torch.sign(excess) * squared).mean()
 
 
 def hinge(excess: Tensor, margin: float | None) -> Tensor:
     """max(0, margin + excess), elementwise; the soft margin log(1 + exp(excess)) when `margin` is None."""
     return F.softplus(excess) if margin is None else F.relu(margin + excess)
+
+
+def _weighted_excess(loss: str, features: Tensor, person: Tensor) -> Tensor:
+    """Each row's weighted distance to its positives less that to its negatives: (N,). Weights sum to 1."""
+    distance, positive, negative = _pairs(loss, features, person)
+    toward = torch.softmax(distance.masked_fill(~positive, -torch.inf), dim=1)  # (N, N), rows sum to 1
+    away = torch.softmax((-distance).masked_fill(~negative, -torch.inf), dim=1)
+    return (toward * distance).sum(dim=1) - (away * distance).sum(dim=1)
 
 
 def _pairs(loss: str, features: Tensor, person: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -37,10 +37,24 @@ class Progress:
         return self.step / max(self.total, 1)
 
 
-class Method(nn.Module, ABC):
-    """A paper's mathematics. It never sees optimisers, devices, precision, logging or files."""
+class Embedder(nn.Module, ABC):
+    """What turns crops into vectors: a method, or a run's method and one that goes on from its vectors."""
+
+    @abstractmethod
+    def embed(self, images: Tensor, modality: Modality) -> Tensor:
+        """(B, 3, H, W) in [0, 1] -> (B, D) of unit length; the cosine of two embeddings ranks."""
+
+
+class Method(Embedder):
+    """A paper's mathematics. It never sees optimisers, devices, precision, logging or files.
+
+    vector_length: None for a method that reads images. A method that goes on from a trained run (`tapetum train
+    --from`) reads that run's vectors instead: it has a setting `vector_length`, sets this to it, and is given
+    (N, vector_length) wherever images are spoken of, standardised over the training crops.
+    """
 
     Settings: ClassVar[type[MethodSettings]]
+    vector_length: int | None = None
 
     @abstractmethod
     def __init__(self, settings: MethodSettings, persons: int) -> None:
@@ -57,10 +71,6 @@ class Method(nn.Module, ABC):
 
         The loop sums the terms, goes backward and moves that player's weights; code after a `yield` sees them moved.
         """
-
-    @abstractmethod
-    def embed(self, images: Tensor, modality: Modality) -> Tensor:
-        """(B, 3, H, W) in [0, 1] -> (B, D) of unit length; the cosine of two embeddings ranks."""
 
 
 def method_names() -> list[str]:

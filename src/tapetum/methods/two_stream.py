@@ -1,12 +1,14 @@
-"""Two streams, one trunk: the common frame of today's baselines, with AGW (Ye et al., TPAMI 2021) as a setting of it.
+"""Two streams, one trunk: the common frame of today's baselines, with AGW and MMD-ReID as settings of it.
 
     f_m = pool(trunk(stem_m(x)))    m = rgb, ir: own stages before `share_from`, the same ones from there on
     z = BN(f),  p = softmax(W z)    BNNeck: no learned shift, no bias (Luo et al., 2019)
-    L = w_identity CE(p, y) + w_metric L_metric(f)
+    L = w_identity CE(p, y) + w_metric L_metric(f) + w_discrepancy L_mmd(f)
     L_metric = batch_hard (Hermans et al., 2017) | weighted (WRT of AGW) | hetero_centre (HC-Tri, Liu et al., TMM 2021)
+    L_mmd = 1/P sum_i MMD_i^2 [MMD_i^2 > gate]   margin MMD-ID: person i's RGB features against its infrared ones
     rank by cos(z_query, z_gallery)
 
-AGW is `non_local_channels: 1, pooling: gem, metric: weighted`.
+AGW (Ye et al., TPAMI 2021) is `non_local_channels: 1, pooling: gem, metric: weighted`. MMD-ReID (Jambigi et al., BMVC
+2021) is `share_from: layer3, pooling: gem, metric: hetero_centre, metric_weight: 2.0, discrepancy_weight: 0.25`.
 Differences from the published code: (1) losses group rows by identity, never by their position in the batch.
 (2) WRT's weights are a true masked soft-max and sum to 1 at any scale of distance. (3) `edges`, `strips`,
 `embedding` and `mirror` are ours, for small trunks that learn from scratch on a CPU.
@@ -24,13 +26,14 @@ from torch.nn import functional as F
 
 from tapetum.core import Batch, Modality
 from tapetum.data.transforms import normalise
+from tapetum.losses.discrepancy import margin_discrepancy
 from tapetum.losses.hetero_centre import hetero_centre_triplet
 from tapetum.losses.identity import identity_loss
 from tapetum.losses.triplet import batch_hard_triplet, weighted_triplet
 from tapetum.methods.method import Method, MethodSettings, Progress, Terms
 from tapetum.nets.backbones import TrunkSettings, build_trunk
 from tapetum.nets.edges import EdgeFront
-from tapetum.nets.heads import BNNeck, StripEmbedding
+from tapetum.nets.heads import BNNeck, vector_head
 from tapetum.nets.pooling import global_pooling
 
 
@@ -52,7 +55,9 @@ class TwoStreamSettings(MethodSettings):
     metric: Literal["batch_hard", "weighted", "hetero_centre"] = "weighted"
     margin: float | None = Field(0.3, ge=0, description="of batch_hard and hetero_centre; None: soft margin")
     identity_weight: float = Field(1.0, ge=0)
-    metric_weight: float = Field(1.0, ge=0)
+    metric_weight: float = Field(1.0, ge=0, description="AGW: 1, MMD-ReID: 2")
+    discrepancy_weight: float = Field(0.0, ge=0, description="of margin MMD-ID; MMD-ReID: 0.25; 0: no such term")
+    discrepancy_gate: float = Field(1.4, ge=0, description="MMD^2 below which a person counts 0; published: 1.40")
     smoothing: float = Field(0.0, ge=0, lt=1, description="label smoothing of the identity loss")
     mirror: bool = Field(False, description="search with the sum of a picture's vector and its mirror image's")
 
@@ -77,10 +82,7 @@ class TwoStream(Method):
             )
         )
         pooling = global_pooling(settings.pooling, settings.gem_power)
-        dimension = settings.embedding or self.trunk.channels
-        self.pool: nn.Module = pooling
-        if settings.strips > 1 or settings.embedding is not None:
-            self.pool = StripEmbedding(self.trunk.channels, settings.strips, dimension, pooling)
+        self.pool, dimension = vector_head(self.trunk.channels, pooling, settings.strips, settings.embedding)
         self.neck = BNNeck(dimension, persons)
         self.to(memory_format=torch.channels_last)
 
@@ -93,13 +95,15 @@ class TwoStream(Method):
         f = self.pool(self.trunk(self._input(batch.rgb), self._input(batch.ir)))  # (2N, D), RGB rows first
         _, logits = self.neck(f)
         y = torch.cat([batch.person, batch.person])
-        yield (
-            "model",
-            {
-                "identity": self.settings.identity_weight * identity_loss(logits, y, self.settings.smoothing),
-                self.settings.metric: self.settings.metric_weight * self._metric(f, batch.person),
-            },
-        )
+        terms = {
+            "identity": self.settings.identity_weight * identity_loss(logits, y, self.settings.smoothing),
+            self.settings.metric: self.settings.metric_weight * self._metric(f, batch.person),
+        }
+        if self.settings.discrepancy_weight > 0:
+            rgb, ir = f.chunk(2)
+            discrepancy = margin_discrepancy(rgb, ir, batch.person, self.settings.discrepancy_gate)
+            terms["discrepancy"] = self.settings.discrepancy_weight * discrepancy
+        yield "model", terms
 
     def embed(self, images: Tensor, modality: Modality) -> Tensor:
         """z (with `mirror`, z(x) + z(mirrored x)) scaled to unit length: (B, 3, H, W) -> (B, D)."""

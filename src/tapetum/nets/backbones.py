@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,13 +25,14 @@ NON_LOCAL_BLOCKS = {"layer2": 2, "layer3": 3}
 class TrunkSettings:
     """What a two-stream trunk is made of.
 
-    name: "resnet10", "resnet18", "resnet34", "resnet50" or "efficientnet_lite0".
+    name: "resnet6", "resnet10", "resnet18", "resnet34", "resnet50" or "efficientnet_lite0".
     share_from: the first stage that both modalities share: "stem" (all shared), "layer1" (AGW: own stems), "layer2"
-    (HC-Tri), "layer3" (MMD-ReID) or "layer4".
+    (HC-Tri), "layer3" (MMD-ReID), "layer4", or "head" (BDTR: two complete streams, nothing of the trunk shared).
     weights: "none" (drawn), "imagenet", or the path of a weights file.
     width: channels of a ResNet's first stage (published: 64; 16 and 32 suit a CPU).
     in_channels: of the pictures (4 after `EdgeFront`).
     non_local_channels: inner channels of AGW's non-local blocks (published: 1); 0 for a trunk without.
+    last_stride: of a ResNet's layer4 (1 in today's frames, 2 in the shallow networks of zero padding).
     """
 
     name: str = "resnet50"
@@ -40,27 +41,31 @@ class TrunkSettings:
     width: int = 64
     in_channels: int = 3
     non_local_channels: int = 0
+    last_stride: int = 1
 
 
 class TwoStreamTrunk(nn.Module):
     """Pictures of two lights through stages of their own, then together through the shared ones.
 
     backbone: the stages; those before `share_from` are copied, so that both modalities start from the same weights.
-    `channels`: of the maps it puts out. Pictures are (N, 3, H, W), normalised by ImageNet's mean and deviation; maps
-    are (N, channels, H / 16, W / 16), halves rounded up (ResNet-50, 288 x 144: 2048 x 18 x 9).
+    `channels`: of the maps it puts out; `stage_channels`: of each stage's. Pictures are (N, 3, H, W), normalised by
+    ImageNet's mean and deviation; maps are (N, channels, H / 16, W / 16), halves rounded up (ResNet-50, 288 x 144:
+    2048 x 18 x 9); H / 32 with last_stride 2.
     Raises RecipeError for a stage that the backbone does not have. Source: METHODS 12, common frame.
     """
 
     def __init__(self, backbone: Backbone, share_from: str) -> None:
         super().__init__()
         names = list(backbone.stages)
-        if share_from not in names:
-            raise RecipeError(f"no stage is called '{share_from}' (share_from). {did_you_mean(share_from, names)}")
-        cut = names.index(share_from)
+        places = [*names, "head"]
+        if share_from not in places:
+            raise RecipeError(f"no stage is called '{share_from}' (share_from). {did_you_mean(share_from, places)}")
+        cut = places.index(share_from)
         self.own = nn.ModuleDict(
             {modality.value: _chain(copy.deepcopy(backbone.stages), names[:cut]) for modality in Modality}
         )
         self.shared = _chain(backbone.stages, names[cut:])
+        self.stage_channels = dict(backbone.channels)
         self.channels = backbone.channels[names[-1]]
 
     def forward(self, rgb: Tensor, ir: Tensor) -> Tensor:
@@ -77,6 +82,14 @@ class TwoStreamTrunk(nn.Module):
         maps: Tensor = self.shared(self.own[modality](images))
         return maps
 
+    def stages(self, images: Tensor, modality: Modality) -> Iterator[tuple[str, Tensor]]:
+        """The maps that `single` goes through: (stage's name, (N, C, h, w)) after each stage, own ones first."""
+        maps = images
+        for chain in (self.own[modality], self.shared):
+            for name, stage in chain.named_children():
+                maps = stage(maps)
+                yield name, maps
+
 
 def build_trunk(settings: TrunkSettings) -> TwoStreamTrunk:
     """The trunk that the settings describe, with its weights drawn (torch's seed) or loaded.
@@ -88,8 +101,10 @@ def build_trunk(settings: TrunkSettings) -> TwoStreamTrunk:
         if getattr(settings, field) < 1:
             raise RecipeError(f"{field} is {getattr(settings, field)}. Give a whole number of at least 1.")
     if settings.name == EFFICIENTNET_LITE0:
-        if (settings.width, settings.in_channels) != (64, 3):
-            raise RecipeError(f"{settings.name} has one size and 3 channels. Leave width and in_channels out.")
+        if (settings.width, settings.in_channels, settings.last_stride) != (64, 3, 1):
+            raise RecipeError(
+                f"{settings.name} has one size and 3 channels. Leave width, in_channels and last_stride out."
+            )
         backbone = efficientnet_lite0(settings.weights)
     elif settings.name in RESNETS:
         backbone = _resnet(settings)
@@ -102,7 +117,7 @@ def build_trunk(settings: TrunkSettings) -> TwoStreamTrunk:
 
 
 def _resnet(settings: TrunkSettings) -> Backbone:
-    backbone = resnet(RESNETS[settings.name], settings.width, settings.in_channels)
+    backbone = resnet(RESNETS[settings.name], settings.width, settings.in_channels, settings.last_stride)
     if settings.weights == "none":
         return backbone
     if settings.weights == "imagenet":
@@ -125,6 +140,8 @@ def _resnet(settings: TrunkSettings) -> Backbone:
 def _with_non_local(backbone: Backbone, inner: int) -> Backbone:
     """The same stages, with a non-local block after each of the last blocks of layer2 and layer3."""
     stages = dict(backbone.stages)
+    if not set(NON_LOCAL_BLOCKS) <= set(stages):
+        raise RecipeError(f"this trunk ends with {list(stages)[-1]}, before layer3. Set non_local_channels to 0.")
     for name, count in NON_LOCAL_BLOCKS.items():
         blocks = list(stages[name])
         plain, followed = blocks[:-count], blocks[-count:]

@@ -48,3 +48,16 @@ class StripEmbedding(nn.Module):
         """(N, C, h, w) -> (N, D)."""
         projected: Tensor = self.project(self.strips(maps).flatten(1))  # (N, strips * C) -> (N, D)
         return projected
+
+
+def vector_head(
+    channels: int, pooling: nn.Module, strips: int = 1, dimension: int | None = None
+) -> tuple[nn.Module, int]:
+    """What turns maps (N, C, h, w) into vectors (N, D), and D.
+
+    Plain pooling (D = C) for one strip and no dimension; else a `StripEmbedding` (D = `dimension`, or C without one).
+    """
+    if strips == 1 and dimension is None:
+        return pooling, channels
+    length = dimension or channels
+    return StripEmbedding(channels, strips, length, pooling), length

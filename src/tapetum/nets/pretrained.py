@@ -21,11 +21,12 @@ IMAGENET = {
     "resnet18": torchvision.models.ResNet18_Weights.IMAGENET1K_V1,
     "resnet34": torchvision.models.ResNet34_Weights.IMAGENET1K_V1,
     "resnet50": torchvision.models.ResNet50_Weights.IMAGENET1K_V1,
+    "alexnet": torchvision.models.AlexNet_Weights.IMAGENET1K_V1,
 }
 
 
 def fetch_imagenet(name: str) -> dict[str, Tensor]:
-    """ImageNet weights of a ResNet from torch's cache (TORCH_HOME), else downloaded into it.
+    """ImageNet weights of a ResNet or of AlexNet from torch's cache (TORCH_HOME), else downloaded into it.
 
     Raises RecipeError where no such weights exist, when they cannot be fetched (at the latest after the store was
     silent for 15 seconds), and when the cached file is broken.

@@ -1,4 +1,4 @@
-"""Residual networks as a row of stages, at any width, with the last stage's stride removed."""
+"""Residual networks as a row of stages, at any width, with the last stage's stride removed or kept."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from timm.models.resnet import BasicBlock, Bottleneck
 from torch import nn
 
-STAGE_STRIDES = (1, 2, 2, 1)  # the field keeps layer4 at stride 1: a 288 x 144 picture ends as 18 x 9
+STAGE_STRIDES = (1, 2, 2)  # of layer1 ... layer3; layer4 has a stride of its own
 
 
 @dataclass(frozen=True)
@@ -20,13 +20,14 @@ class Backbone:
 
 @dataclass(frozen=True)
 class ResNetPlan:
-    """Blocks per stage, and whether they are bottlenecks (three convolutions, four-fold output)."""
+    """Blocks per stage, one to four stages, and whether they are bottlenecks (three convolutions, four-fold output)."""
 
-    blocks: tuple[int, int, int, int]
+    blocks: tuple[int, ...]
     bottleneck: bool = False
 
 
 RESNETS = {
+    "resnet6": ResNetPlan((1, 1)),
     "resnet10": ResNetPlan((1, 1, 1, 1)),
     "resnet18": ResNetPlan((2, 2, 2, 2)),
     "resnet34": ResNetPlan((3, 4, 6, 3)),
@@ -34,18 +35,20 @@ RESNETS = {
 }
 
 
-def resnet(plan: ResNetPlan, width: int = 64, in_channels: int = 3) -> Backbone:
-    """A ResNet without head, layer4 at stride 1 (16 from picture to map), weights drawn as in He et al., 2015.
+def resnet(plan: ResNetPlan, width: int = 64, in_channels: int = 3, last_stride: int = 1) -> Backbone:
+    """A ResNet without head, weights drawn as in He et al., 2015.
 
     width: channels of the stem and of layer1's blocks; doubled from stage to stage.
-    Parameters at width 64 and 3 channels: ResNet-10 4,905,792; ResNet-18 11,176,512; ResNet-50 23,508,032.
+    last_stride: of layer4. The field keeps it at 1: a 288 x 144 picture ends as 18 x 9, a sixteenth; 2 halves that.
+    Parameters at width 64 and 3 channels: ResNet-6 313,664; ResNet-10 4,905,792; ResNet-18 11,176,512; ResNet-50
+    23,508,032.
     The names inside the stages are those of torchvision's and timm's weights.
     """
     block = Bottleneck if plan.bottleneck else BasicBlock
     stages = {"stem": _stem(in_channels, width)}
     channels = {"stem": width}
     inputs = width
-    for index, (count, stride) in enumerate(zip(plan.blocks, STAGE_STRIDES, strict=True)):
+    for index, (count, stride) in enumerate(zip(plan.blocks, (*STAGE_STRIDES, last_stride), strict=False)):
         name, planes = f"layer{index + 1}", width * 2**index
         outputs = planes * block.expansion
         first = block(inputs, planes, stride, _shortcut(inputs, outputs, stride))
