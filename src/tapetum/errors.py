@@ -6,6 +6,7 @@ TapetumError            what the command line prints as `tapetum: <sentence>`
 │   ├── RecipeError     a recipe, a setting or an option
 │   ├── RunError        a run's folder: checkpoint, weights, record
 │   ├── EmbeddingError  vectors and the tables beside them
+│   ├── GalleryError    a gallery's folder, its lock, or a change that it cannot take
 │   └── OutputError     a place that cannot be written
 └── InternalError       we must mend it: exit code 1
 """
@@ -42,6 +43,10 @@ class RunError(InputError):
 
 class EmbeddingError(InputError):
     """Vectors, or the table beside them, cannot be used."""
+
+
+class GalleryError(InputError):
+    """A gallery cannot be opened, is held by another process, or cannot take what was given."""
 
 
 class OutputError(InputError):

@@ -54,20 +54,31 @@ def search(
 
 def _cosine(query: VectorArray | FloatArray, gallery: EmbeddingTable) -> FloatArray:
     """The cosine of one query (D,) with every row of a gallery: (N,) in [-1, 1]. Raises EmbeddingError as `search`."""
-    unit = _unit_query(query, gallery.vectors.shape[1])
+    unit = unit_query(query, gallery.vectors.shape[1])
     scores = np.empty(len(gallery.vectors))
     for start in range(0, len(scores), _BLOCK):
-        block = gallery.vectors[start : start + _BLOCK].astype(np.float64)  # (block, D)
-        length = np.sqrt((block * block).sum(axis=1))
-        if not length.all():
-            crop = gallery.crops[start + int(np.argmin(length))]
+        found = cosine(gallery.vectors[start : start + _BLOCK], unit)
+        if np.isnan(found).any():
+            crop = gallery.crops[start + int(np.argmax(np.isnan(found)))]
             raise EmbeddingError(f"the vector of {crop.path} is all zero and has no direction. Embed it again.")
-        # A matrix product would be faster, but its last rows are summed in another order, which breaks ties at random.
-        scores[start : start + _BLOCK] = (block * unit).sum(axis=1) / length
-    return np.clip(scores, -1.0, 1.0)
+        scores[start : start + _BLOCK] = found
+    return scores
 
 
-def _unit_query(query: VectorArray | FloatArray, dimension: int) -> FloatArray:
+def cosine(vectors: VectorArray, unit: FloatArray) -> FloatArray:
+    """The cosine of a few rows (N, D) with a query (D,) of unit length: (N,) in [-1, 1], NaN for a row of zeros.
+
+    Each row is summed by itself in the same order: equal rows get equal figures wherever they stand.
+    """
+    wide = vectors.astype(np.float64)
+    # A matrix product would be faster, but its last rows are summed in another order, which breaks ties at random.
+    with np.errstate(invalid="ignore"):
+        found: FloatArray = (wide * unit).sum(axis=1) / np.sqrt((wide * wide).sum(axis=1))
+    return np.clip(found, -1.0, 1.0, out=found)
+
+
+def unit_query(query: VectorArray | FloatArray, dimension: int) -> FloatArray:
+    """A query as float64 of unit length. Raises EmbeddingError for another shape, and for one without direction."""
     if query.shape != (dimension,):
         raise EmbeddingError(
             f"the query has shape {query.shape} and the gallery holds vectors of {dimension} values."
