@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib.metadata import version
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,9 +11,12 @@ from typer.core import TyperGroup
 from tapetum import options
 from tapetum.commands_compare import compare
 from tapetum.commands_evaluate import evaluate
+from tapetum.commands_search import search
+from tapetum.commands_serve import serve
 from tapetum.console import command, examples_text, progress_bar, run_command_line, show, show_error
 from tapetum.core import Modality
 from tapetum.errors import RecipeError, did_you_mean
+from tapetum.gallery_commands import add_gallery_commands
 
 
 class _DataFirst(TyperGroup):
@@ -218,36 +220,20 @@ command(
 )(compare)
 
 
-@command(
+command(
     app,
     "search",
     "tapetum search people/cam3/0230/0001.jpg --gallery runs/first/embeddings.parquet --model runs/first",
-)
-def search(
-    queries: options.Queries,
-    gallery: options.GalleryFile,
-    model: options.GalleryRun,
-    top: options.Top = 10,
-    modality: options.QueryModality = Modality.IR,
-    among: options.Among = "rgb",
-    output: options.StripsOutput = Path("search.png"),
-) -> None:
-    """Rank a gallery's crops by how much they look like the queries' persons, and draw the ranked strips.
+    "tapetum search night/*.jpg --gallery gallery --fuse --camera gate --since 2026-05-01 --fold 10",
+)(search)
+add_gallery_commands(app)
 
-    The list says who it may be, never who it is: the score is a cosine, and the first answer can be wrong.
-    """
-    from tapetum.gallery.queries import search_pictures
-    from tapetum.outputs import check_place
-    from tapetum.report.hits import render_hits
-    from tapetum.report.strips import Strip, write_strips
-
-    check_place(output)
-    answers, root = search_pictures(queries, gallery, model, modality=modality, among=among, top=top)
-    strips = [Strip(query, hits) for query, hits in answers]
-    for strip in strips:
-        show(render_hits(strip))
-    write_strips(output, strips, root)
-    show(f"The strips are in {output}.")
+command(
+    app,
+    "serve",
+    "tapetum serve people.gallery",
+    "tapetum serve people.gallery --host 0.0.0.0 --name search.example.org",
+)(serve)
 
 
 @command(app, "report", "tapetum report runs/first")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import difflib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path, PureWindowsPath
 from typing import NamedTuple
@@ -31,31 +32,51 @@ MODALITIES = {
 """Every word for a modality that a table may use; case does not matter."""
 
 _BANDS = {"nir": "near-infrared", "near-infrared": "near-infrared", "thermal": "thermal", "lwir": "thermal"}
-_NEEDED = ("path", "person", "camera", "modality")
-_OPTIONAL = ("time", "split")
 _REMEDY = "Correct the table."
 
 
+@dataclass(frozen=True)
+class TableForm:
+    """Which columns a table must have, which it may have, and what a column that it lacks is taken to say."""
+
+    needed: tuple[str, ...] = ("path", "person", "camera", "modality")
+    optional: tuple[str, ...] = ("time", "split")
+    given: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Every column that is read."""
+        return (*self.needed, *self.optional)
+
+
+_DATASET = TableForm()
+
+
 class PlacedCrop(NamedTuple):
-    """A crop, its split ("" when none was declared), and the infrared band that it was said to be of ("" for RGB)."""
+    """A crop, its split ("" when none was declared), and the infrared band that it was said to be of ("" for RGB).
+
+    site: the place of its camera, "" where the table does not tell it.
+    """
 
     crop: Crop
     split: str
     band: str
+    site: str = ""
 
 
 class _BadValueError(ValueError):
     """A cell that cannot be used; the text says which column, the value, and what was expected."""
 
 
-def read_crop_table(table: Path, notes: Notes) -> list[PlacedCrop]:
+def read_crop_table(table: Path, notes: Notes, form: TableForm = _DATASET) -> list[PlacedCrop]:
     """The crops of a table, row by row; every row that cannot be used is noted as an error with its line."""
-    rows = _parquet_rows(table, notes) if table.suffix.lower() == ".parquet" else _text_rows(table, notes)
+    read = _parquet_rows if table.suffix.lower() == ".parquet" else _text_rows
+    rows = read(table, notes, form)
     found: list[PlacedCrop] = []
     first: dict[tuple[str, Modality], int] = {}
     for line, row in rows:
         try:
-            placed = _placed(row)
+            placed = _placed({**form.given, **row})
         except _BadValueError as error:
             notes.error(table, f"line {line}: {error} {_REMEDY}")
             continue
@@ -68,18 +89,18 @@ def read_crop_table(table: Path, notes: Notes) -> list[PlacedCrop]:
             found.append(placed)
         first.setdefault(key, line)
     if not first:
-        notes.error(table, f"has no row of crops. Expected the columns {', '.join(_NEEDED)} and a row per crop.")
+        notes.error(table, f"has no row of crops. Expected the columns {', '.join(form.needed)} and a row per crop.")
     return found
 
 
-def _text_rows(table: Path, notes: Notes) -> Iterator[tuple[int, Mapping[str, str]]]:
+def _text_rows(table: Path, notes: Notes, form: TableForm) -> Iterator[tuple[int, Mapping[str, str]]]:
     """(line in the file, counted from 1 for the header, column -> text) for each row that is not blank."""
     delimiter = "\t" if table.suffix.lower() == ".tsv" else ","
     try:
         with table.open(encoding="utf-8-sig", newline="") as opened:
             reader = csv.reader(opened, delimiter=delimiter, strict=True)
             columns = [name.strip().lower() for name in next(reader, [])]
-            if not _usable_columns(table, columns, notes):
+            if not _usable_columns(table, columns, notes, form):
                 return
             for cells in reader:
                 if len(cells) == len(columns):
@@ -91,7 +112,7 @@ def _text_rows(table: Path, notes: Notes) -> Iterator[tuple[int, Mapping[str, st
         notes.error(table, f"cannot be read as a table ({error}). Save it as UTF-8 text or as Parquet.")
 
 
-def _parquet_rows(table: Path, notes: Notes) -> Iterator[tuple[int, Mapping[str, str]]]:
+def _parquet_rows(table: Path, notes: Notes, form: TableForm) -> Iterator[tuple[int, Mapping[str, str]]]:
     """(row counted from 1, column -> text) for each row, a batch at a time."""
     # Imported here: a table of text does not need it.
     import pyarrow as pa
@@ -100,10 +121,10 @@ def _parquet_rows(table: Path, notes: Notes) -> Iterator[tuple[int, Mapping[str,
     try:
         opened = pq.ParquetFile(table)
         columns = list(opened.schema_arrow.names)
-        if not _usable_columns(table, columns, notes):
+        if not _usable_columns(table, columns, notes, form):
             return
         line = 0
-        wanted = [name for name in columns if name in (*_NEEDED, *_OPTIONAL)]
+        wanted = [name for name in columns if name in form.columns]
         for batch in opened.iter_batches(columns=wanted):
             for row in batch.to_pylist():
                 line += 1
@@ -120,8 +141,8 @@ def _as_text(value: object) -> str:
     return value.isoformat() if isinstance(value, date) else str(value)
 
 
-def _usable_columns(table: Path, columns: list[str], notes: Notes) -> bool:
-    missing = [name for name in _NEEDED if name not in columns]
+def _usable_columns(table: Path, columns: list[str], notes: Notes, form: TableForm) -> bool:
+    missing = [name for name in form.needed if name not in columns]
     if missing:
         given = ", ".join(columns)[:120] or "nothing"
         notes.error(table, f"line 1: the columns {', '.join(missing)} are missing (given: {given}). {_REMEDY}")
@@ -130,8 +151,8 @@ def _usable_columns(table: Path, columns: list[str], notes: Notes) -> bool:
         notes.error(table, f"line 1: a column stands there twice ({', '.join(columns)[:120]}). {_REMEDY}")
         return False
     for name in columns:
-        if name not in (*_NEEDED, *_OPTIONAL):
-            near = difflib.get_close_matches(name, [option for option in _OPTIONAL if option not in columns], n=1)
+        if name not in form.columns:
+            near = difflib.get_close_matches(name, [option for option in form.optional if option not in columns], n=1)
             if near:
                 notes.error(table, f"line 1: no column is called '{name}'. Did you mean '{near[0]}'? {_REMEDY}")
             else:
@@ -149,12 +170,13 @@ def _placed(row: Mapping[str, str]) -> PlacedCrop:
         raise _BadValueError(f"modality is '{row['modality']}'. {did_you_mean(word, MODALITIES)}")
     if split and split not in SPLITS:
         raise _BadValueError(f"split is '{row['split']}'. {did_you_mean(split, SPLITS)}")
-    person = _person(row["person"])
+    person = _person(row.get("person", ""))
     if person is None and split in ("train", "val"):
         raise _BadValueError(f"person is empty in split '{split}'.")
     path = PureWindowsPath(row["path"]).as_posix() if "\\" in row["path"] else row["path"]
     crop = Crop(path, person, row["camera"], MODALITIES[word], _time(row.get("time", "")))
-    return PlacedCrop(crop, split, "" if crop.modality is Modality.RGB else _BANDS.get(word, "infrared"))
+    band = "" if crop.modality is Modality.RGB else _BANDS.get(word, "infrared")
+    return PlacedCrop(crop, split, band, row.get("site", ""))
 
 
 def _person(text: str) -> int | None:

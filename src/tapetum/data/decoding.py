@@ -34,9 +34,14 @@ def decode(path: Path, modality: Modality, size: tuple[int, int]) -> Pixels:
 
     Raises DataError naming the file and what is wrong with it, as `read_picture` does.
     """
+    return resized(read_picture(path, modality), size)
+
+
+def resized(picture: Pixels, size: tuple[int, int]) -> Pixels:
+    """A picture (h, w) or (h, w, 3) as uint8 (3, H, W) for `size` = (H, W); grey gets three equal channels."""
     height, width = size
-    resized = Image.fromarray(read_picture(path, modality)).resize((width, height), Image.Resampling.BILINEAR)
-    pixels: Pixels = np.asarray(resized)  # (H, W) or (H, W, 3)
+    scaled = Image.fromarray(picture).resize((width, height), Image.Resampling.BILINEAR)
+    pixels: Pixels = np.asarray(scaled)  # (H, W) or (H, W, 3)
     if pixels.ndim == 2:
         return np.repeat(pixels[None], 3, axis=0)  # (3, H, W)
     return np.ascontiguousarray(pixels.transpose(2, 0, 1))  # (3, H, W)
@@ -55,10 +60,18 @@ def read_picture(path: Path, modality: Modality) -> Pixels:
         raise DataError(f"{path} does not exist. Put the picture there or take it out of the list.") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}. Give permission or leave it out.") from error
+    return picture_in(data, str(path), modality)
+
+
+def picture_in(data: bytes, name: str, modality: Modality) -> Pixels:
+    """The picture that these bytes hold, as `read_picture` gives it. name: what errors call it.
+
+    Raises DataError when they are empty, damaged or no picture.
+    """
     if not data:
-        raise DataError(f"{path} is empty (0 bytes). Copy the picture again or leave it out.")
+        raise DataError(f"{name} is empty (0 bytes). Copy the picture again or leave it out.")
     pixels = _with_simplejpeg(data, modality)
-    return _with_pillow(path, data, modality) if pixels is None else pixels
+    return _with_pillow(name, data, modality) if pixels is None else pixels
 
 
 def _with_simplejpeg(data: bytes, modality: Modality) -> Pixels | None:
@@ -78,32 +91,32 @@ def _with_simplejpeg(data: bytes, modality: Modality) -> Pixels | None:
     return rgb
 
 
-def _with_pillow(path: Path, data: bytes, modality: Modality) -> Pixels:
+def _with_pillow(name: str, data: bytes, modality: Modality) -> Pixels:
     wanted = "L" if modality is Modality.IR else "RGB"
     try:
         with Image.open(BytesIO(data)) as opened:
             if wanted == "L":
                 opened.draft("L", None)  # a JPEG hands out its own Y plane
-            image = _eight_bits(path, ImageOps.exif_transpose(opened))
+            image = _eight_bits(name, ImageOps.exif_transpose(opened))
             if "transparency" in image.info:
                 image = image.convert("RGBA")  # a palette's transparent entries are not understood by "RGB"
             return np.asarray(image.convert(wanted))
     except DataError:
         raise
     except UnidentifiedImageError as error:
-        raise DataError(f"{path} is not a picture that Pillow knows. Replace it or leave it out.") from error
+        raise DataError(f"{name} is not a picture that Pillow knows. Replace it or leave it out.") from error
     except Exception as error:  # Pillow's readers raise errors of many kinds on damaged bytes
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{path} is damaged: {reason}. Copy the picture again or leave it out.") from error
+        raise DataError(f"{name} is damaged: {reason}. Copy the picture again or leave it out.") from error
 
 
-def _eight_bits(path: Path, image: Image.Image) -> Image.Image:
+def _eight_bits(name: str, image: Image.Image) -> Image.Image:
     """16-bit grey -> 8-bit grey, 0 ... 65535 to 0 ... 255, rounded; other modes as they are."""
     if image.mode == "F":
-        raise DataError(f"{path} holds floating-point values without a range. Save it with 8 or 16 bits.")
+        raise DataError(f"{name} holds floating-point values without a range. Save it with 8 or 16 bits.")
     if not image.mode.startswith("I"):
         return image
     values = np.asarray(image).astype(np.int64)
     if values.min() < 0 or values.max() > 65535:
-        raise DataError(f"{path} holds values from {values.min()} to {values.max()}. Save it with 8 or 16 bits.")
+        raise DataError(f"{name} holds values from {values.min()} to {values.max()}. Save it with 8 or 16 bits.")
     return Image.fromarray(((values * 255 + 32767) // 65535).astype(np.uint8))

@@ -190,6 +190,11 @@ class _Crops(TorchDataset[tuple[list[int], torch.Tensor, dict[int, DataError]]])
         return list(whole), torch.from_numpy(crops), failures
 
 
+def made_by_workers(maker: TorchDataset[_T], keys: Sequence[Any], workers: int) -> Iterator[_T]:
+    """maker[key] for each key, in order, by `workers` processes (0: in this one). Raises DataError for a lost one."""
+    return _delivered(_loader(maker, keys, workers, _CPU))
+
+
 def _loader(
     batches: TorchDataset[_T], keys: Iterable[Any], workers: int, device: torch.device, *, persistent: bool = False
 ) -> DataLoader[_T]:
