@@ -1,0 +1,1 @@
+"""The HTTP service over one gallery, and the operators' page."""
