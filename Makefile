@@ -32,10 +32,11 @@ demo: setup  ## Draw people, train, embed, evaluate, search, and write runs/demo
 	@echo "What to run next:"
 	@echo "  $(BIN)/tapetum data check $(DEMO_DATA)"
 	@echo "  $(BIN)/tapetum search $(DEMO_DATA)/cam3/0300/0001.jpg --gallery $(DEMO)/embeddings.parquet --model $(DEMO)"
+	@echo "  $(BIN)/tapetum index runs/gallery $(DEMO_DATA) --model $(DEMO) && $(BIN)/tapetum serve runs/gallery"
 	@echo "  $(BIN)/tapetum train recipes/two_stream/sysu_mm01.yaml --root /path/to/SYSU-MM01 --output runs/sysu"
 
 test: setup  ## Run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
 
 check: setup format lint types imports test  ## Formatter, linter, type checker, import contract and tests
 
@@ -51,5 +52,5 @@ types: setup  ## Run the type checker
 imports: setup  ## See that imports run one way
 	$(BIN)/lint-imports
 
-clean:  ## Remove the demo's outputs (not .venv)
-	rm -rf $(DEMO) $(DEMO_DATA)
+clean:  ## Remove the demo's outputs and its gallery (not .venv)
+	rm -rf $(DEMO) $(DEMO_DATA) runs/gallery

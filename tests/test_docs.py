@@ -54,7 +54,11 @@ def leads_somewhere(page: Path, link: str) -> bool:
 def test_the_command_line_is_seen_whole():
     assert set(commands()) == {
         "tapetum data check", "tapetum data synthesize", "tapetum train", "tapetum embed", "tapetum evaluate",
-        "tapetum compare", "tapetum search", "tapetum report",
+        "tapetum compare", "tapetum search", "tapetum serve", "tapetum report",
+        "tapetum index", "tapetum gallery info", "tapetum gallery verify", "tapetum gallery delete",
+        "tapetum gallery forget", "tapetum gallery retain", "tapetum gallery export", "tapetum gallery rebuild",
+        "tapetum gallery migrate", "tapetum audit verify", "tapetum audit show", "tapetum key add", "tapetum key list",
+        "tapetum key revoke",
     }  # fmt: skip
     assert {"--folder", "--skip-broken"} <= set(commands()["tapetum embed"])
 
