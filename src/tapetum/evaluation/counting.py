@@ -14,7 +14,7 @@ from scipy.sparse import coo_array
 
 from tapetum.core import FloatArray, IntArray, VectorArray
 from tapetum.evaluation.asked import Asked
-from tapetum.evaluation.columns import Columns
+from tapetum.evaluation.columns import Columns, LaneArray
 from tapetum.evaluation.earlier_persons import EarlierPersons
 from tapetum.evaluation.matches import Matches, exact
 from tapetum.evaluation.points import Points
@@ -129,7 +129,7 @@ class Tally:
         column = np.tile(np.arange(width, dtype=np.int32), len(codes))
         ones = np.ones(codes.size, dtype=np.int64)
         where = coo_array((ones, (codes.ravel(), column)), shape=(len(self.gaps), width))
-        lanes = where @ self._problem.columns.lanes[tile]
+        lanes: LaneArray = np.asarray(where @ self._problem.columns.lanes[tile])
         self.gaps += lanes.view(np.uint16)[:, : self.gaps.shape[1]]
 
 
