@@ -155,8 +155,9 @@ def test_the_first_copy_is_the_plain_trunks_map_at_the_start(share_from):
     with torch.no_grad():
         found = deen(*pictures)
         assert found.shape == (3, 5, 32, 2, 1)
-        assert torch.equal(found[0], deen.trunk(*pictures))
-        assert torch.equal(found[:, 2:], deen.single(pictures[1], Modality.IR))
+        # Close, not equal: with several threads a batch of another size is summed in another order.
+        torch.testing.assert_close(found[0], deen.trunk(*pictures))
+        torch.testing.assert_close(found[:, 2:], deen.single(pictures[1], Modality.IR))
         assert not torch.allclose(found[1], found[2])
 
 
@@ -172,4 +173,4 @@ def test_without_its_parts_it_is_the_plain_trunk():
     with torch.no_grad():
         found = deen(pictures, pictures)
         assert found.shape == (1, 4, 32, 2, 1)
-        assert torch.equal(found[0], deen.trunk(pictures, pictures))
+        torch.testing.assert_close(found[0], deen.trunk(pictures, pictures))
