@@ -26,8 +26,9 @@ def of_name(name: str) -> Recipe:
 def test_it_constructs_trains_a_step_and_embeds(path):
     # Weights are drawn, so that nothing is fetched; 2 persons x 1 crop keep a full-size step to some seconds.
     recipe = read_recipe(path)
-    if "weights" in find_method(recipe.method).Settings.model_fields:
-        recipe = read_recipe(path, ["settings.weights=none"])
+    fields = find_method(recipe.method).Settings.model_fields
+    drawn = [f"settings.{name}=none" for name in ("weights", "structure_weights") if name in fields]
+    recipe = read_recipe(path, drawn)
     assert recipe.data.dataset in dataset_names()
     torch.manual_seed(recipe.seed)
     method = build_method(recipe, persons=3)

@@ -121,11 +121,13 @@ class Batch:
 
     rgb, ir: (N, 3, H, W) in [0, 1] before normalisation, or (N, D) vectors for methods on embeddings.
     person: (N,) class labels 0 ... C-1; the rows of one person stand together.
+    attributes: name -> (N,) classes of what the persons wear or carry, -1 where nobody knows; None where none are read.
     """
 
     rgb: torch.Tensor
     ir: torch.Tensor
     person: torch.Tensor
+    attributes: Mapping[str, torch.Tensor] | None = None
 
 
 @dataclass(frozen=True)

@@ -102,7 +102,8 @@ def build(description: ModelDescription) -> Embedder:
     """A model with the settings of `description`, its networks untrained. Raises InputError for unknown settings."""
     kind = find_method(description.method)
     # The file of weights replaces every value, so nothing is fetched to begin from.
-    begin = {"weights": "none"} if "weights" in kind.Settings.model_fields else {}
+    files = ("weights", "structure_weights", "teacher_weights")
+    begin = {name: "none" for name in files if name in kind.Settings.model_fields}
     try:
         settings = kind.Settings.model_validate({**description.settings, **begin})
     except ValidationError as error:

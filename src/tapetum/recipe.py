@@ -27,6 +27,7 @@ class DataSettings(_Part):
     root: Path | None = Field(None, description="where the dataset lies; usually given with --root")
     split: str = Field("train", description="the persons learnt from; never 'test'")
     options: dict[str, int | str] = Field(default_factory=dict, description="what the reader takes: trial, fold ...")
+    attributes: Path | None = Field(None, description="table of what persons wear and carry, from the root on")
     cache: bool = Field(False, description="decode each crop once, into a file that is removed when the run is done")
 
     @model_validator(mode="after")

@@ -13,6 +13,7 @@ import torch
 from tapetum.base_run import BaseRun
 from tapetum.chained import Chained
 from tapetum.core import Dataset, IntArray, Modality, VectorArray
+from tapetum.data.attributes import read_attributes
 from tapetum.data.loading import Loading, TrainingLoader, training_loader
 from tapetum.data.sampling import BatchShape, PersonSampler, Share
 from tapetum.data.vector_loading import VectorLoader
@@ -31,7 +32,9 @@ class PictureData:
         self.facts: dict[str, Any] = {}  # what its description says beside the method's own facts
         self._recipe, self._dataset = recipe, dataset
         size = (recipe.image.height, recipe.image.width)
-        self._loading = Loading(size, _shape(recipe), recipe.augmentation, workers, cache)
+        table, persons = recipe.data.attributes, dataset.persons(recipe.data.split)
+        attributes = None if table is None else read_attributes(dataset.root / table, persons)
+        self._loading = Loading(size, _shape(recipe), recipe.augmentation, workers, cache, attributes)
 
     def loader(self, share: Share, device: torch.device) -> TrainingLoader:
         """Batches for one of several devices."""

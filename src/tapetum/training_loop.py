@@ -76,7 +76,9 @@ class Loop(pl.LightningModule):
         for player, terms in self.method.step(batch, Progress(step, total)):
             self._move(player, by_name[player], terms, factor)
         if (index + 1) % _LOG_EVERY == 0 or index + 1 == self.steps_per_epoch:
-            self._write(step, {f"learning_rate/{name}": o.param_groups[0]["lr"] for name, o in by_name.items()})
+            rates = {f"learning_rate/{name}": o.param_groups[0]["lr"] for name, o in by_name.items()}
+            watched = {f"watched/{name}": float(value) for name, value in self.method.watched().items()}
+            self._write(step, {**rates, **watched})
 
     def _move(self, player: str, optimiser: Any, terms: Terms, factor: float) -> None:
         loss = torch.stack([term.float() for term in terms.values()]).sum()
@@ -94,7 +96,7 @@ class Loop(pl.LightningModule):
             self._sums[key] = self._sums.get(key, torch.zeros((), device=term.device)) + term.detach().float()
             self._counts[key] += 1
 
-    def _write(self, step: int, rates: Mapping[str, float]) -> None:
+    def _write(self, step: int, also: Mapping[str, float]) -> None:
         values = {name: float(value) / self._counts[name] for name, value in self._sums.items()}
         self._sums.clear()
         self._counts.clear()
@@ -106,7 +108,7 @@ class Loop(pl.LightningModule):
                 )
         self.log("loss", sum(v for name, v in values.items() if name.endswith("/total")), prog_bar=True)
         if self.log_file is not None:
-            self.log_file.add(step, self.current_epoch, {**values, **rates})
+            self.log_file.add(step, self.current_epoch, {**values, **also})
 
 
 def _step_seed(seed: int, step: int, rank: int) -> int:

@@ -14,11 +14,13 @@ from tapetum.core import Modality
 from tapetum.data.transforms import (
     Augmentation,
     augment,
+    centred,
     erased_box,
     luminance,
     normalise,
     shifted,
     tone_curve,
+    uncentred,
 )
 
 NOTHING = {"padding": 0, "flip": 0.0, "erasing": 0.0}
@@ -213,3 +215,9 @@ def test_normalise_by_hand() -> None:
     images = torch.tensor([0.714, 0.0, 0.406]).view(1, 3, 1, 1).expand(2, 3, 2, 2)
     expected = torch.tensor([1.0, -2.035714, 0.0]).view(1, 3, 1, 1).expand(2, 3, 2, 2)
     torch.testing.assert_close(normalise(images), expected)
+
+
+def test_centred_and_back() -> None:
+    images = torch.tensor([0.0, 0.25, 1.0])
+    assert centred(images).tolist() == [-1, -0.5, 1]
+    torch.testing.assert_close(uncentred(centred(images)), images)

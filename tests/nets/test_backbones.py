@@ -11,7 +11,7 @@ from tapetum.errors import RecipeError
 from tapetum.nets.backbones import TrunkSettings, build_trunk
 from tapetum.nets.non_local import NonLocalBlock
 
-SMALL = TrunkSettings("resnet10", width=4)
+SMALL = TrunkSettings("resnet10", width=8)
 
 
 def size(module):
@@ -108,7 +108,7 @@ def test_same_maps_as_torchvision_with_its_last_stride_removed(name, tmp_path):
 
 @pytest.mark.parametrize("share_from", ["stem", "layer1", "layer2", "layer3", "layer4"])
 def test_own_stages_stand_before_the_shared_ones(share_from):
-    trunk = build_trunk(TrunkSettings("resnet10", share_from, width=4))
+    trunk = build_trunk(TrunkSettings("resnet10", share_from, width=8))
     stages = ["stem", "layer1", "layer2", "layer3", "layer4"]
     cut = stages.index(share_from)
     for modality in Modality:
@@ -177,7 +177,7 @@ def test_saved_and_loaded_trunks_are_equal():
 
 
 def test_the_memory_format_changes_nothing_but_the_layout():
-    trunk = build_trunk(TrunkSettings("resnet10", width=4, in_channels=4)).eval()
+    trunk = build_trunk(TrunkSettings("resnet10", width=8, in_channels=4)).eval()
     images = pictures(channels=4)
     with torch.no_grad():
         expected = trunk(images, images)

@@ -25,7 +25,7 @@ def maps(*shape, seed=0):
     return torch.rand(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
-def expanding(*, fusion=True, expansion=True, layer4=True, share_from="layer1", width=4):
+def expanding(*, fusion=True, expansion=True, layer4=True, share_from="layer1", width=8):
     torch.manual_seed(0)
     plain = build_trunk(TrunkSettings("resnet10", share_from, width=width))
     return ExpandingTrunk(plain, fusion=fusion, expansion=expansion, layer4=layer4)

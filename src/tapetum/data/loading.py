@@ -8,7 +8,7 @@ A DataError met by a worker travels back as a value, so that it is raised here a
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -40,6 +40,7 @@ class Loading:
 
     size: (H, W) in pixels. workers: processes that decode and augment; 0 does it in the main process.
     cache: a folder for a memory-mapped file of all crops, decoded once (`pixel_cache`); None decodes every time.
+    attributes: attribute -> class of each person of the split (`attributes.read_attributes`), for batches to carry.
     """
 
     size: tuple[int, int]
@@ -47,6 +48,7 @@ class Loading:
     augmentation: Augmentation = field(default_factory=Augmentation)
     workers: int = 0
     cache: Path | None = None
+    attributes: Mapping[str, IntArray] | None = None
 
 
 def training_loader(
@@ -66,7 +68,10 @@ def training_loader(
     decoder = Decoder(dataset.root, dataset.crops, settings.size)
     cache = settings.cache
     source = decoder if cache is None else build_cache(decoder, dataset.rows(split), cache)
-    return TrainingLoader(sampler, _Batches(source, settings, seed), settings.workers, device)
+    loader = TrainingLoader(sampler, _Batches(source, settings, seed), settings.workers, device)
+    if settings.attributes is not None:
+        loader.attributes = {name: torch.from_numpy(of).to(device) for name, of in settings.attributes.items()}
+    return loader
 
 
 def embedding_loader(
@@ -90,13 +95,14 @@ class TrainingLoader:
     """One pass is one epoch of `Batch`; `len` is its steps. `sampler` chooses epoch and first step.
 
     Workers live from the first pass until `close`, the end of a `with` block or the end of this object. They also end
-    within seconds of the main process being killed.
+    within seconds of the main process being killed. `attributes`: name -> class of each person, which batches carry.
     """
 
     def __init__(
         self, sampler: PersonSampler, batches: TorchDataset[_Shipped], workers: int, device: torch.device
     ) -> None:
         self.sampler = sampler
+        self.attributes: dict[str, torch.Tensor] | None = None
         self._device = device
         self._batches, self._workers = batches, workers
         self._loader: DataLoader[_Shipped] | None = None
@@ -111,7 +117,8 @@ class TrainingLoader:
             if isinstance(shipped, DataError):
                 raise shipped
             rgb, ir, person = (part.to(self._device, non_blocking=True) for part in shipped)
-            yield Batch(_in_unit_range(rgb), _in_unit_range(ir), person)
+            known = self.attributes and {name: classes[person] for name, classes in self.attributes.items()}
+            yield Batch(_in_unit_range(rgb), _in_unit_range(ir), person, known)
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch that the next pass draws."""

@@ -137,3 +137,29 @@ def normalise(images: torch.Tensor) -> torch.Tensor:
     """(x - mean) / std with ImageNet's values: images (N, 3, H, W) in [0, 1] -> the same shape, as a trunk expects."""
     mean, std = (images.new_tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
     return (images - mean) / std
+
+
+def denormalise(pictures: torch.Tensor) -> torch.Tensor:
+    """The inverse of `normalise`: what a generator painted -> images (N, 3, H, W), about in [0, 1]."""
+    mean, std = (pictures.new_tensor(values).view(3, 1, 1) for values in (IMAGENET_MEAN, IMAGENET_STD))
+    return pictures * std + mean
+
+
+def centred(images: torch.Tensor) -> torch.Tensor:
+    """2 x - 1: images in [0, 1] -> the range [-1, 1] of painters that end in a hyperbolic tangent."""
+    return 2 * images - 1
+
+
+def uncentred(pictures: torch.Tensor) -> torch.Tensor:
+    """The inverse of `centred`."""
+    return (pictures + 1) / 2
+
+
+def signed(images: torch.Tensor) -> torch.Tensor:
+    """Images in [0, 1] -> pictures in [-1, 1], as networks read and paint them that do not start from ImageNet."""
+    return 2 * images - 1
+
+
+def unsigned(pictures: torch.Tensor) -> torch.Tensor:
+    """The inverse of `signed`: pictures, about in [-1, 1] -> images, about in [0, 1]."""
+    return (pictures + 1) / 2

@@ -42,7 +42,7 @@ class DEENSettings(MethodSettings):
 
     trunk: str = Field("resnet50", description="resnet10, resnet18, resnet34 or resnet50")
     weights: str = Field("imagenet", description="what the trunk starts from: imagenet, none, or a weights file")
-    width: int = Field(64, ge=4, description="channels of a ResNet's first stage; published: 64")
+    width: int = Field(64, ge=8, description="channels of a ResNet's first stage; published: 64")
     share_from: Literal["stem", "layer1"] = Field("layer1", description="first shared stage; published: layer1")
     expansion: bool = Field(True, description="DEE and its two losses; False: DEEN without its idea")
     fusion: bool = Field(True, description="MFA")

@@ -37,7 +37,7 @@ class HCTriSettings(MethodSettings):
 
     trunk: str = Field("resnet50", description="resnet10, resnet18, resnet34, resnet50 or efficientnet_lite0")
     weights: str = Field("imagenet", description="what the trunk starts from: imagenet, none, or a weights file")
-    width: int = Field(64, ge=4, description="channels of a ResNet's first stage; published: 64")
+    width: int = Field(64, ge=8, description="channels of a ResNet's first stage; published: 64")
     share_from: Literal["stem", "layer1", "layer2", "layer3", "layer4"] = Field(
         "layer2", description="first stage that both modalities share; HC-Tri: layer2"
     )

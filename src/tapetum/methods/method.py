@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
@@ -36,6 +36,51 @@ class Progress:
         """Between 0 (the first batch) and 1."""
         return self.step / max(self.total, 1)
 
+    def rising(self, after: float, over: float, to: float = 1.0) -> float:
+        """A weight that is 0 up to the fraction `after`, then rises by 1 in each fraction `over`, and stays at `to`."""
+        return min(max(self.fraction - after, 0.0) / over, to) if over > 0 else to * (self.fraction > after)
+
+    def due(self, every: int) -> int:
+        """For what is done in each `every`-th step alone, and then so many times as heavy: `every` or 0."""
+        return every if self.step % every == 0 else 0
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Pictures of one light. images: (N, 3, H, W) in [0, 1]."""
+
+    images: Tensor
+    modality: Modality
+
+
+@runtime_checkable
+class Generative(Protocol):
+    """A method that takes pictures apart and paints pictures from the parts; in evaluation mode, without gradients.
+
+    A structure code says what is where (shape, pose), an appearance code what it looks like (colours, light); their
+    shapes are the method's own, but for N rows. Pictures painted are (N, 3, H, W) in [0, 1].
+    """
+
+    def codes(self, pictures: Pictures) -> tuple[Tensor, Tensor]:
+        """(structure, appearance), a row for each picture."""
+        ...
+
+    def paint(self, structure: Tensor, appearance: Tensor, modality: Modality) -> Tensor:
+        """Pictures from N structure codes and N appearance codes; `modality` is the light of the appearances."""
+        ...
+
+
+def reconstruct(method: Generative, pictures: Pictures) -> Tensor:
+    """Each picture taken apart and painted again: (N, 3, H, W) in [0, 1]."""
+    return method.paint(*method.codes(pictures), pictures.modality)
+
+
+def swap(method: Generative, structures: Pictures, appearances: Pictures) -> Tensor:
+    """Row i: the structure of `structures` row i in the appearance of `appearances` row i, in that one's light."""
+    structure, _ = method.codes(structures)
+    _, appearance = method.codes(appearances)
+    return method.paint(structure, appearance, appearances.modality)
+
 
 class Embedder(nn.Module, ABC):
     """What turns crops into vectors: a method, or a run's method and one that goes on from its vectors."""
@@ -64,6 +109,10 @@ class Method(Embedder):
     @abstractmethod
     def players(self) -> dict[str, nn.Module]:
         """Who is optimised, by name: one module, or generator and discriminator."""
+
+    def watched(self) -> dict[str, Tensor]:
+        """Learned numbers worth a line in the training log, by name: scalars; none unless a method says otherwise."""
+        return {}
 
     @abstractmethod
     def step(self, batch: Batch, progress: Progress) -> Iterator[tuple[str, Terms]]:

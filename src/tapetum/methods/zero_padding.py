@@ -47,7 +47,7 @@ class ZeroPaddingSettings(MethodSettings):
     )
     trunk: str = Field("resnet10", description="blocks per stage: resnet10 (1, 1, 1, 1), resnet6 (1, 1), resnet18 ...")
     weights: str = Field("none", description="what the trunk starts from: none, imagenet (colour), or a weights file")
-    width: int = Field(64, ge=4, description="channels of the first stage; published: 64")
+    width: int = Field(64, ge=8, description="channels of the first stage; published: 64")
     last_stride: Literal[1, 2] = Field(2, description="stride of the fourth stage; published: 2, a map of 7 x 7")
     strips: int = Field(1, ge=1, description="horizontal strips of the map that are averaged apart; published: 1")
     share_from: Literal["layer1", "layer2", "layer3", "layer4"] | None = Field(

@@ -21,6 +21,11 @@ from tapetum.nets.resnet import RESNETS, Backbone, resnet
 NON_LOCAL_BLOCKS = {"layer2": 2, "layer3": 3}
 
 
+# Of a channels-last convolution of 1 x 1 and stride 2 with 2 to 7 input channels, oneDNN's backward pass writes past
+# its memory (torch 2.13).
+LEAST_WIDTH = 8
+
+
 @dataclass(frozen=True)
 class TrunkSettings:
     """What a two-stream trunk is made of.
@@ -29,7 +34,7 @@ class TrunkSettings:
     share_from: the first stage that both modalities share: "stem" (all shared), "layer1" (AGW: own stems), "layer2"
     (HC-Tri), "layer3" (MMD-ReID), "layer4", or "head" (BDTR: two complete streams, nothing of the trunk shared).
     weights: "none" (drawn), "imagenet", or the path of a weights file.
-    width: channels of a ResNet's first stage (published: 64; 16 and 32 suit a CPU).
+    width: channels of a ResNet's first stage, at least 8 (published: 64; 16 and 32 suit a CPU).
     in_channels: of the pictures (4 after `EdgeFront`).
     non_local_channels: inner channels of AGW's non-local blocks (published: 1); 0 for a trunk without.
     last_stride: of a ResNet's layer4 (1 in today's frames, 2 in the shallow networks of zero padding).
@@ -97,9 +102,9 @@ def build_trunk(settings: TrunkSettings) -> TwoStreamTrunk:
     Raises RecipeError for unknown names, impossible numbers and weights that cannot be had, InputError for a package
     that is not installed.
     """
-    for field in ("width", "in_channels"):
-        if getattr(settings, field) < 1:
-            raise RecipeError(f"{field} is {getattr(settings, field)}. Give a whole number of at least 1.")
+    for field, least in (("width", LEAST_WIDTH), ("in_channels", 1)):
+        if getattr(settings, field) < least:
+            raise RecipeError(f"{field} is {getattr(settings, field)}. Give a whole number of at least {least}.")
     if settings.name == EFFICIENTNET_LITE0:
         if (settings.width, settings.in_channels, settings.last_stride) != (64, 3, 1):
             raise RecipeError(

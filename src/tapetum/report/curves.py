@@ -1,7 +1,7 @@
 """Training curves from a run's log: the losses, the validation scores that selected the model, the learning rate.
 
-The log names a loss `<player>/<term>`, a score `val/<metric>` and a rate `learning_rate/<player>`. It counts epochs
-from 0, and what is shown to a person counts them from 1.
+The log names a loss `<player>/<term>`, a score `val/<metric>`, a rate `learning_rate/<player>` and a number that
+a method watches `watched/<name>`. It counts epochs from 0, and what is shown to a person counts them from 1.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def rate_figure(curves: Mapping[str, Curve]) -> Markup | None:
 
 def _losses(curves: Mapping[str, Curve]) -> dict[str, Curve]:
     """The losses by term; where several players have some, by player and term."""
-    losses = {name: curve for name, curve in curves.items() if not name.startswith(("val/", _RATE))}
+    losses = {name: curve for name, curve in curves.items() if not name.startswith(("val/", "watched/", _RATE))}
     players = {name.partition("/")[0] for name in losses}
     return {name.partition("/")[2]: curve for name, curve in losses.items()} if len(players) == 1 else losses
 
