@@ -9,8 +9,9 @@ maps, four strips and average pooling for every method that has them, as small n
 differs is the method. Zero padding and its siblings read grey pictures and pool the whole map, as their idea has it.
 CAJ is about augmentation: "exchange for tone" has its second view, "no tone" has neither. "Small weights" were chosen
 on validation persons, all others are published. "embedding disentangling" goes on from the run of "512-d frame" with
-the same seed, at full width, with 500 batches of 64 pairs of vectors and Adam. HOG learns nothing (`hog.py`). A run
-that is there already is not made again.
+the same seed, at full width, with 500 batches of 64 pairs of vectors and Adam. The methods that paint have settings
+and optimisers (one for each player) of their CPU recipes, with the trunk, pictures, batches and schedule of all. HOG
+learns nothing (`hog.py`). A run that is there already is not made again.
 
 Figures: all search, single-shot, official draw, ten trials; mean and standard deviation over training seeds, percent.
 `--on val` scores the validation persons instead (`tapetum.selection`); hyperparameters are chosen there.
@@ -39,7 +40,7 @@ from tapetum.embedding_table import read_embeddings, write_embeddings
 from tapetum.evaluation.evaluate import evaluate_embeddings
 from tapetum.methods.method import find_method
 from tapetum.model_file import load_model
-from tapetum.recipe import read_recipe
+from tapetum.recipe import Recipe, read_recipe
 from tapetum.selection import validation_scores
 from tapetum.training import train
 
@@ -82,12 +83,17 @@ _NO_TONE = {"augmentation": {"padding": 2, "erasing": 0.0}}
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table. start: the row whose run it goes on from; changes: what its recipe sets otherwise."""
+    """One line of the table.
+
+    start: the row whose run it goes on from; changes: what its recipe sets otherwise; recipe: the one, below recipes/,
+    whose settings and optimisers it has.
+    """
 
     method: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     start: str | None = None
     changes: Mapping[str, Any] = field(default_factory=dict)
+    recipe: str | None = None
 
 
 _HARD = {"metric": "batch_hard", "margin": None}
@@ -122,6 +128,13 @@ ROWS: Mapping[str, Row] = {
     "DEEN, without expansion": Row("deen", {"expansion": False}),
     "DEEN": Row("deen"),
     "DEEN, small weights": Row("deen", {"pair_weight": 0.1, "orthogonal_weight": 1e-4}),
+    "U-Net disentangling": Row("unet_disentangling", recipe="unet_disentangling/synthetic.yaml"),
+    "DG-Net": Row("dgnet", recipe="dgnet/synthetic.yaml"),
+    "structure identity, the deck's": Row("structure_identity", recipe="structure_identity/synthetic.yaml"),
+    "structure identity, strong": Row("structure_identity", recipe="structure_identity/strong_synthetic.yaml"),
+    "cmPIG": Row("cmpig", recipe="cmpig/synthetic.yaml"),
+    "Hi-CMD": Row("hi_cmd", recipe="hi_cmd/synthetic.yaml"),
+    "CASE-Net": Row("case_net", recipe="case_net/synthetic.yaml"),
 }
 
 
@@ -196,9 +209,11 @@ def run_one(given: argparse.Namespace, name: str, seed: int) -> None:
     result.write_text(json.dumps({**figures, **facts}))
 
 
-def recipe_of(name: str, seed: int, output: Path, changes: Sequence[str]) -> Any:
+def recipe_of(name: str, seed: int, output: Path, changes: Sequence[str]) -> Recipe:
     row = ROWS[name]
-    raw = {**BUDGET, **row.changes, "method": row.method, "settings": settings_of(name), "seed": seed}
+    raw: dict[str, Any] = {**BUDGET, **row.changes, "method": row.method, "settings": settings_of(name), "seed": seed}
+    if row.recipe is not None:
+        raw["optimisers"] = {player: one.model_dump() for player, one in painter(row.recipe).optimisers.items()}
     if row.start is not None:  # pictures as the run before reads them
         del raw["image"], raw["augmentation"]
     file = output / "recipes" / f"{slug(name)}-{seed}.yaml"
@@ -210,9 +225,15 @@ def recipe_of(name: str, seed: int, output: Path, changes: Sequence[str]) -> Any
 def settings_of(name: str) -> dict[str, Any]:
     """What a row's method is set to: the trunk of all, as far as the method has it, and what the row is about."""
     row = ROWS[name]
+    if row.recipe is not None:
+        return {**painter(row.recipe).settings, **row.settings}
     fields = find_method(row.method).Settings.model_fields
     trunk = {key: value for key, value in TRUNK.items() if key in fields}
     return {**trunk, **HEADS.get(row.method, {}), **row.settings}
+
+
+def painter(recipe: str) -> Recipe:
+    return read_recipe(Path(__file__).parents[1] / "recipes" / recipe)
 
 
 def scores(embeddings: Path, on: str, dataset: Any) -> dict[str, float]:

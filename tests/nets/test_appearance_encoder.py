@@ -25,8 +25,8 @@ def test_published_sizes():
 def test_maps_and_code_of_a_small_one():
     encoder = AppearanceEncoder("resnet10", width=8)
     maps = encoder(torch.rand(2, 3, 64, 32))
-    assert maps.shape == (2, 32, 4, 2)
-    assert encoder.code(maps).shape == (2, 32, 4)
+    assert maps.shape == (2, 64, 4, 2)
+    assert encoder.code(maps).shape == (2, 64, 4)
 
 
 def test_the_code_is_the_maximum_over_each_quarter_of_the_height():

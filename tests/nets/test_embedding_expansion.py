@@ -154,7 +154,7 @@ def test_the_first_copy_is_the_plain_trunks_map_at_the_start(share_from):
     pictures = torch.rand(2, 3, 32, 16), torch.rand(3, 3, 32, 16)
     with torch.no_grad():
         found = deen(*pictures)
-        assert found.shape == (3, 5, 32, 2, 1)
+        assert found.shape == (3, 5, 64, 2, 1)
         # Close, not equal: with several threads a batch of another size is summed in another order.
         torch.testing.assert_close(found[0], deen.trunk(*pictures))
         torch.testing.assert_close(found[:, 2:], deen.single(pictures[1], Modality.IR))
@@ -163,7 +163,7 @@ def test_the_first_copy_is_the_plain_trunks_map_at_the_start(share_from):
 
 def test_odd_sizes_fit():
     deen = expanding().eval()
-    assert deen(torch.rand(1, 3, 44, 26), torch.rand(1, 3, 44, 26)).shape == (3, 2, 32, 3, 2)
+    assert deen(torch.rand(1, 3, 44, 26), torch.rand(1, 3, 44, 26)).shape == (3, 2, 64, 3, 2)
 
 
 def test_without_its_parts_it_is_the_plain_trunk():
@@ -172,5 +172,5 @@ def test_without_its_parts_it_is_the_plain_trunk():
     assert size(deen) == size(deen.trunk)
     with torch.no_grad():
         found = deen(pictures, pictures)
-        assert found.shape == (1, 4, 32, 2, 1)
+        assert found.shape == (1, 4, 64, 2, 1)
         torch.testing.assert_close(found[0], deen.trunk(pictures, pictures))
