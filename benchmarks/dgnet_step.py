@@ -1,13 +1,16 @@
 """Time and peak memory of a full-size DG-Net step, beside a plain reading of the published loop.
 
     python benchmarks/dgnet_step.py [--pairs 4] [--steps 1] [--rounds 2] [--size 256 128] [--trunk resnet50]
+        [--r1-every 1]
 
 Both play with the same widths, all terms risen: P + P pairs of pictures and as many partners, re-encoding through
 frozen encoders, R1 in every step, half of the pictures erased. "plain" makes a deep copy of both encoders for each
 step, keeps one graph of all terms until one backward, passes the two loaders one after the other, doubles maps before
 their 5 x 5 convolutions, and lets backward compute what the frozen copies and D do not need. "ours" is `DGNet.step`
 with the optimisers of its players. Each measurement is a process of its own; rounds alternate, and the quickest step
-counts. Peak memory is the process's, less what it held when its networks stood.
+counts. Peak memory is the process's, less what it held when its networks stood. "tflop" counts the multiplications and
+additions of convolutions and matrix products: what a step must compute, however busy the machine is. With --r1-every n,
+ours is a step without R1, as all but each n-th are.
 """
 
 from __future__ import annotations
@@ -20,10 +23,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 import tapetum.nets.generator
 from tapetum.core import Batch
@@ -37,7 +43,7 @@ from tapetum.nets.generator import UpsamplingBlock
 from tapetum.nets.structure_encoder import grey
 
 PERSONS = 395
-LATE = Progress(9, 10)
+LATE = Progress(997, 1000)
 
 
 def main() -> None:
@@ -46,6 +52,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--size", type=int, nargs=2, default=(256, 128))
     parser.add_argument("--trunk", default="resnet50")
+    parser.add_argument("--r1-every", type=int, default=1)
     parser.add_argument("--one", choices=("plain", "ours"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.one:
@@ -68,17 +75,31 @@ def main() -> None:
 
 def measured(given: argparse.Namespace) -> dict[str, float]:
     torch.manual_seed(0)
-    method = DGNet(DGNetSettings(weights="none", trunk=given.trunk, reencode_detached=0.0), PERSONS)
+    settings = DGNetSettings(weights="none", trunk=given.trunk, reencode_detached=0.0, r1_every=given.r1_every)
+    method = DGNet(settings, PERSONS)
     step = (ours if given.one == "ours" else plain)(method, given)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     seconds, cpu = [], []
     for _ in range(given.steps):
         start, used = time.perf_counter(), time.process_time()
-        step()
+        with Operations() as operations:
+            step()
         seconds.append(time.perf_counter() - start)
         cpu.append(time.process_time() - used)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-    return {"seconds": min(seconds), "cpu_seconds": min(cpu), "gib": peak / 2**20}
+    return {"seconds": min(seconds), "cpu_seconds": min(cpu), "gib": peak / 2**20, "tflop": operations.count / 1e12}
+
+
+class Operations(TorchDispatchMode):
+    """Counts what convolutions and matrix products multiply and add, gradients included."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        made = func(*args, **(kwargs or {}))
+        if func.overloadpacket in flop_registry:
+            self.count += flop_registry[func.overloadpacket](*args, **(kwargs or {}), out_val=made)
+        return made
 
 
 def ours(method: DGNet, given: argparse.Namespace) -> Callable[[], None]:

@@ -78,7 +78,7 @@ def test_hi_cmd(data, step):
 
 def test_the_proportion_of_shape_moves_at_a_hundredth():
     recipe = read_recipe(RECIPES / "hi_cmd" / "sysu_mm01.yaml")
-    small = {"trunk": "resnet10", "weights": "none", "width": 4, "code_width": 1, "style_width": 4, "embedding": 8}
+    small = {"trunk": "resnet10", "weights": "none", "width": 8, "code_width": 1, "style_width": 4, "embedding": 8}
     method = find_method("hi_cmd")(find_method("hi_cmd").Settings.model_validate(small), 3)
     optimiser = build_optimiser(method.players()["identity"], recipe.optimisers["identity"])
     (slow,) = [group for group in optimiser.param_groups if group["lr"] == pytest.approx(1e-5)]

@@ -1,15 +1,16 @@
-"""A number that a method watches has its line in the training log, beside the losses and never among them."""
+"""A number that a method watches is in the training log and on the run's page, beside the losses, never among them."""
 
 from __future__ import annotations
 
 from tapetum.data.sysu_mm01 import read
 from tapetum.report.curves import _losses, read_curves
+from tapetum.report.run_report import report_run
 from tapetum.training import train
 from tapetum.training_log import read_log
 from tiny_recipe import tiny_recipe
 
 SETTINGS = {
-    "trunk": "resnet10", "weights": "none", "width": 4, "code_width": 1, "style_width": 8, "dilations": [1, 2, 3],
+    "trunk": "resnet10", "weights": "none", "width": 8, "code_width": 1, "style_width": 8, "dilations": [1, 2, 3],
     "discriminator_width": 2, "scales": 2, "embedding": 16, "metric_embedding": 8,
 }  # fmt: skip
 
@@ -31,3 +32,7 @@ def test_hi_cmd_logs_how_much_it_lives_on_shape(tiny_sysu, tmp_path):
     curves = read_curves(run / "log.csv")
     assert "watched/shape" in curves
     assert "watched/shape" not in _losses(curves)
+    _, page = report_run(run, tmp_path / "report.html")
+    written = page.read_text(encoding="utf-8")
+    assert "Learned numbers" in written
+    assert f"shape: from {lines[0][1]:.3g} to {lines[1][1]:.3g}" in written

@@ -236,18 +236,26 @@ command(
 )(serve)
 
 
-@command(app, "report", "tapetum report runs/first")
+@command(app, "report", "tapetum report runs/first", "tapetum report runs/dgnet --judge runs/first")
 def report(
     run: options.ReportedRun,
     output: options.PageOutput = None,
     queries: options.StripCount = 6,
     seed: options.StripSeed = 0,
+    judge: options.Judge = None,
+    measured: options.MeasuredCount = 200,
 ) -> None:
-    """Write one page about a run: results beside chance, curves, ranked strips. It loads nothing from elsewhere."""
+    """Write one page about a run: results beside chance, curves, ranked strips, and what a generative run paints.
+
+    The page loads nothing from elsewhere.
+    """
+    from tapetum.report.look import Look
     from tapetum.report.run_report import report_run
     from tapetum.report.tables import render_results
 
-    results, page = report_run(run, output or run / "report.html", queries=queries, seed=seed)
+    with progress_bar("painting", "pictures") as advance:
+        look = Look(judge, measured, seed, advance)
+        results, page = report_run(run, output or run / "report.html", queries=queries, seed=seed, look=look)
     if results is not None:
         show(render_results(results))
     show(f"The page is {page.resolve()}.")

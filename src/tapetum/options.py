@@ -199,7 +199,21 @@ PageOutput = Annotated[
     Path | None, typer.Option("--output", "-o", metavar="FILE", help="Default: report.html in the run.")
 ]
 StripCount = Annotated[int, typer.Option("--queries", metavar="N", min=1, max=50, help="Ranked strips of each kind.")]
-StripSeed = Annotated[int, typer.Option("--seed", metavar="N", min=0, help="Draws the queries that are shown.")]
+StripSeed = Annotated[
+    int, typer.Option("--seed", metavar="N", min=0, help="Draws the queries and pictures that are shown.")
+]
+Judge = Annotated[
+    Path | None,
+    typer.Option(
+        "--judge", metavar="RUN", help="The run whose embedding judges what a generative run paints; default: its own."
+    ),
+]
+MeasuredCount = Annotated[
+    int,
+    typer.Option(
+        "--measured", metavar="N", min=10, max=100_000, help="Crops of each light to measure a generative run on."
+    ),
+]
 
 ComparedResults = Annotated[
     list[str],

@@ -44,6 +44,19 @@ def test_the_share_of_pairs_of_two_lights(share):
     assert abs(infrared - 2000) < 200
 
 
+def test_some_persons_of_a_batch():
+    torch.manual_seed(0)
+    person, seen = torch.arange(8).repeat_interleave(2), set()
+    for _ in range(40):
+        pairs = draw_pairs(person, persons=3)
+        a, b = person.repeat(2)[pairs.row].chunk(2)
+        assert len(set(a.tolist())) == 3
+        assert sorted(a.tolist()) == sorted(b.tolist())
+        assert (a != b).all()
+        seen |= set(a.tolist())
+    assert seen == set(range(8))
+
+
 def test_it_is_drawn_from_torchs_generator():
     person = torch.arange(8).repeat_interleave(3)
     torch.manual_seed(5)

@@ -169,7 +169,7 @@ def test_pictures_are_taken_apart_and_swapped():
     assert isinstance(method, Generative)
     with torch.inference_mode():
         structure, appearance = method.codes(rgb)
-        assert (structure.shape, appearance.shape) == ((6, 4, 16, 8), (6, 6))
+        assert (structure.shape, appearance.shape) == ((6, 8, 16, 8), (6, 6))
         own = reconstruct(method, rgb)
         assert own.shape == rgb.images.shape
         assert 0 <= own.min() <= own.max() <= 1
@@ -196,7 +196,28 @@ def test_edges_strips_and_mirror():
     assert all(torch.isfinite(total(terms)) for terms in one_step(made(edges=True)).values())
 
 
+def test_with_edges_painters_know_what_is_bright_and_identity_does_not():
+    method, rgb = made(edges=True).eval(), batch().rgb
+    negative = Pictures(1 - rgb, Modality.RGB)
+    with torch.inference_mode():
+        c, s = method.codes(Pictures(rgb, Modality.RGB))
+        other, _ = method.codes(negative)
+        assert c.shape == (6, 9, 16, 8)  # 8 channels that E_sl reads from edges, and the sketch
+        assert torch.allclose(c[:, :-1], other[:, :-1], atol=1e-4)
+        assert torch.allclose(c[:, -1], -other[:, -1], atol=1e-5)  # grey in [-1, 1]
+        assert not torch.allclose(method.paint(c, s, Modality.RGB), method.paint(other, s, Modality.RGB), atol=1e-3)
+        assert torch.allclose(method.embed(rgb, Modality.RGB), method.embed(1 - rgb, Modality.RGB), atol=1e-3)
+
+
 def test_sizes_that_cannot_be_painted_are_refused():
     wide = Batch(torch.rand(4, 3, 64, 34), torch.rand(4, 3, 64, 34), torch.tensor([0, 0, 1, 1]))
     with pytest.raises(RecipeError, match="64 x 34 pixels; a generator paints multiples of 4"):
         list(made().step(wide, LATE))
+
+
+def test_sizes_that_identity_cannot_read_are_refused_before_painting_warms_up():
+    with pytest.raises(RecipeError, match="4 rows, too few for 8 strips"):
+        one_step(made(strips=8), EARLY)
+    one_step(readable := made(strips=4), EARLY)
+    norms = [layer for layer in readable.E_il.modules() if isinstance(layer, torch.nn.modules.batchnorm._BatchNorm)]
+    assert {int(norm.num_batches_tracked) for norm in norms} == {0}  # looked at, not learnt from

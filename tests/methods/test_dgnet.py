@@ -187,6 +187,17 @@ def test_warm_up_is_a_fraction_of_training():
         assert shares == pytest.approx([0.25, 0.5, 1], rel=1e-3)
 
 
+def test_edges_strips_and_fewer_pairs_for_small_trunks():
+    method = made(edges=True, strips=2, exchanged=2)
+    assert method.primary.project.in_features == method.fine.project.in_features == 2 * method.E_a.channels
+    painted = []
+    method.G.register_forward_hook(lambda network, given, made: painted.append(len(made)))
+    terms = one_step(method)
+    assert painted == [4, 8, 4]  # two pairs: swaps, own and partner's, cycle
+    assert all(torch.isfinite(term) for found in terms.values() for term in found.values())
+    assert method.eval().embed(torch.rand(2, 3, 32, 16), Modality.IR).shape == (2, 32)
+
+
 def test_the_gradient_penalty_at_intervals_is_as_heavy_on_the_whole():
     every = one_step(made(), Progress(8, 10))["discriminator"]["r1"].item()
     fourth = made(r1_every=4)

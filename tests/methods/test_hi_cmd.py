@@ -9,6 +9,7 @@ import torch
 
 import tapetum.methods.hi_cmd as module
 from tapetum.core import Batch, Modality
+from tapetum.data.transforms import normalise
 from tapetum.errors import RecipeError
 from tapetum.losses.identity import identity_loss
 from tapetum.losses.reconstruction import reconstruction_loss
@@ -16,6 +17,7 @@ from tapetum.methods.hi_cmd import HiCmd, HiCmdSettings
 from tapetum.methods.method import Generative, Pictures, Progress, reconstruct, swap
 from tapetum.model_file import load_model, save_model
 from tapetum.nets.convolution import ConvBlock
+from tapetum.nets.structure_encoder import sketch
 
 TINY = {
     "trunk": "resnet10", "weights": "none", "width": 8, "code_width": 1, "style_width": 8, "dilations": (1, 2, 3),
@@ -224,7 +226,7 @@ def test_pictures_are_taken_apart_and_swapped():
     assert isinstance(method, Generative)
     with torch.inference_mode():
         structure, appearance = method.codes(rgb)
-        assert (structure.shape, appearance.shape) == ((6, 8, 8, 4), (6, 8, 4))
+        assert (structure.shape, appearance.shape) == ((6, 8, 8, 4), (6, 16, 4))
         own = reconstruct(method, rgb)
         assert own.shape == rgb.images.shape
         assert 0 <= own.min() <= own.max() <= 1
@@ -249,6 +251,20 @@ def test_edges_strips_and_mirror():
         assert vectors.shape == (6, 12)
         assert torch.allclose(vectors, method.embed(images.flip(3), Modality.RGB), atol=1e-5)
     assert all(torch.isfinite(total(terms)) for terms in one_step(made(edges=True)).values())
+
+
+def test_with_edges_g_knows_what_is_bright_and_the_prototype_does_not():
+    method, rgb = made(edges=True).eval(), batch().rgb
+    seen = []
+    method.H.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    with torch.inference_mode():
+        p, a = method.codes(Pictures(rgb, Modality.RGB))
+        method.embed(rgb, Modality.RGB)
+        assert p.shape == (6, 9, 8, 4)  # 8 channels that E_p reads from edges, and the sketch
+        assert torch.equal(seen[0], p[:, :-1])  # identity is read from the edges' part alone
+        darker = torch.cat([p[:, :-1], p[:, -1:] - 1], dim=1)
+        assert not torch.allclose(method.paint(p, a, Modality.RGB), method.paint(darker, a, Modality.RGB), atol=1e-3)
+    assert torch.allclose(p[:, -1:], sketch(normalise(rgb)), atol=1e-5)
 
 
 def test_sizes_that_cannot_be_painted_are_refused():

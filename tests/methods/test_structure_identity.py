@@ -178,6 +178,17 @@ def test_every_switch_takes_a_step_and_embeds(switch):
     assert torch.allclose(vectors.norm(dim=1), torch.ones(6), atol=1e-5)
 
 
+def test_the_teacher_reads_what_the_structure_head_reads():
+    method = made(edges="input", strips=2, exchanged=2)
+    assert method.C is not None
+    assert method.C.front is not None
+    assert method.C.pool.project.in_features == 2 * method.C.trunk.channels
+    painted = []
+    method.G.register_forward_hook(lambda network, given, made: painted.append(len(made)))
+    one_step(method)
+    assert painted == [4, 8, 4]  # two pairs: swaps, own and partner's, cycle
+
+
 def test_swaps_keep_the_edges_of_their_structure():
     # The term compares a swap's edges with its structure donor's, whatever the appearance.
     method = made(edge_weight=1.0)

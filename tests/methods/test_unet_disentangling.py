@@ -26,9 +26,9 @@ def made(persons: int = PERSONS, **settings) -> UNetDisentangling:
     return UNetDisentangling(UNetDisentanglingSettings.model_validate({**TINY, **settings}), persons)
 
 
-def batch() -> Batch:
+def batch(height: int = 16) -> Batch:
     generator = torch.Generator().manual_seed(1)
-    rgb, ir = (torch.rand(6, 3, 16, 8, generator=generator) for _ in range(2))
+    rgb, ir = (torch.rand(6, 3, height, height // 2, generator=generator) for _ in range(2))
     return Batch(rgb, ir, torch.tensor([0, 0, 1, 1, 3, 3]))
 
 
@@ -65,9 +65,9 @@ def test_shapes_at_256_x_128():
     method = UNetDisentangling(UNetDisentanglingSettings(), 395).eval()
     with torch.inference_mode():
         S, M, skips = method._taken_apart(torch.rand(1, 3, 256, 128), RGB)
+        assert method._feature(S, RGB).shape == (1, 128)
     assert (S.shape, M.shape) == ((1, 128), (1, 128, 16, 8))
     assert [tuple(skip.shape) for skip in skips] == [(1, 256, 32, 16), (1, 128, 64, 32)]
-    assert method._feature(S, RGB).shape == (1, 128)
 
 
 @pytest.mark.parametrize("options", [{}, {"skips": "all", "shared_encoder": True}, {"spatial": True, "skips": "none"}])
@@ -77,8 +77,9 @@ def test_the_equations_one_triplet_at_a_time(options):
     torch.manual_seed(2)
     third = torch.multinomial((given.person[:, None] != given.person[None, :]).float(), 1)[:, 0]
     X_1, X_2 = 2 * given.rgb - 1, 2 * given.ir - 1
-    codes = {RGB: method._taken_apart(X_1, RGB), IR: method._taken_apart(X_2, IR)}
-    f = {light: nn.functional.normalize(method._feature(codes[light].S, light)) for light in Modality}
+    one, two, features = method._read(X_1, X_2)
+    codes = {RGB: one, IR: two}
+    f = {light: nn.functional.normalize(found) for light, found in zip(Modality, features, strict=True)}
 
     def painted(light, S, i):
         M, skips = codes[light].M[i][None], [skip[i][None] for skip in codes[light].skips]
@@ -99,6 +100,39 @@ def test_the_equations_one_triplet_at_a_time(options):
     assert found.keys() == expected.keys()
     for name, value in expected.items():
         assert found[name].item() == pytest.approx(value / 6, rel=1e-4), name
+
+
+def test_a_shared_encoder_s_norms_see_both_lights_at_once():
+    method, given = made(shared_encoder=True), batch()
+    _, _, features = method._read(2 * given.rgb - 1, 2 * given.ir - 1)
+    assert torch.cat(features).mean(dim=0).abs().max() < 1e-5
+    assert features[0].mean(dim=0).abs().max() > 1e-2
+
+
+EDGES = {"edges": True, "strips": 2, "trunk": "resnet10", "weights": "none", "width": 8, "shared_encoder": True}
+
+
+def test_edges_alone_say_who_it_is():
+    method, given = made(**EDGES).eval(), batch(height=32)
+    with torch.inference_mode():
+        one = method._taken_apart(2 * given.rgb - 1, RGB)
+        inverse = method._taken_apart(1 - 2 * given.rgb, RGB)
+        assert one.S.shape == (6, 4, 2, 1)
+        assert torch.allclose(one.S, inverse.S, atol=1e-4)
+        assert not torch.allclose(one.M, inverse.M, atol=1e-2)
+        assert method.embed(given.rgb, RGB).shape == (6, 5)
+        pictures = Pictures(given.rgb, RGB)
+        assert reconstruct(method, pictures).shape == given.rgb.shape
+    with pytest.raises(RecipeError, match="edges: S then has an encoder of its own"):
+        made(**EDGES, split="heads")
+
+
+def test_some_crops_of_each_person_are_painted():
+    seen, method = [], made(painted_crops=1)
+    method.D[RGB].register_forward_hook(lambda module, given, painted: seen.append(len(painted)))
+    found = terms(method)
+    assert seen == [2 * len(batch().person.unique())]  # with its own S and with the other light's
+    assert found.keys() == {"reconstruction", "cross", "triplet"}
 
 
 ALL = {"cycle_weight": 1.0, "identity_weight": 1.0, "generated_weight": 1.0, "margin": 50.0}

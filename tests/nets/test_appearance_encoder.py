@@ -34,7 +34,21 @@ def test_the_code_is_the_maximum_over_each_quarter_of_the_height():
     maps = torch.arange(8.0).view(1, 1, 8, 1).repeat(1, 1, 1, 3)
     maps[0, 0, 2, 2] = 9
     assert AppearanceEncoder.code(maps)[0, 0].tolist() == [1, 9, 5, 7]
-    assert AppearanceEncoder.pooled(maps).tolist() == [[9]]
+    assert AppearanceEncoder("resnet10", width=8).pooled(maps).tolist() == [[9]]
+    assert AppearanceEncoder("resnet10", width=8, strips=2).pooled(maps).tolist() == [[9, 7]]
+
+
+def test_edges_stand_beside_the_colours():
+    encoder = AppearanceEncoder("resnet10", width=8, edges=True, strips=2)
+    x = torch.rand(2, 3, 64, 32)
+    assert encoder(x).shape == (2, 64, 4, 2)
+    assert (encoder.length, encoder.pooled(encoder(x)).shape) == (128, (2, 128))
+    (first,) = (
+        layer for layer in encoder.trunk.modules() if isinstance(layer, torch.nn.Conv2d) and layer.in_channels == 7
+    )
+    with torch.no_grad():
+        first.weight[:, :3] = 0  # without colours, a picture and its negative look the same
+        assert torch.allclose(encoder.eval()(x), encoder(-x), atol=1e-5)
 
 
 def test_a_head_gives_the_vector_before_and_the_feature_after_its_norm():

@@ -21,7 +21,7 @@ def test_segments_follow_one_another_in_the_mean_vector():
     with torch.inference_mode():
         a = network(pictures)
         mean = network.trunk(pictures).mean(dim=(2, 3))
-    assert a.shape == (3, 8, 4)
+    assert a.shape == (3, 16, 4)
     assert torch.allclose(torch.cat([a[:, :, place] for place in range(4)], dim=1), mean, atol=1e-6)
 
 

@@ -48,8 +48,19 @@ def test_a_vector_is_joined_at_every_place():
     assert (whole[0, 1] == 5.5).all()
 
 
+def test_strips_are_pooled_apart_and_laid_out_again():
+    S, M = CodeSplit(4, strips=2)(MAPS)
+    assert S[0].flatten(1).tolist() == [[0.5, 2.5], [4.5, 6.5]]
+    assert joined(S, M)[0, 0].tolist() == [[0.5, 0.5], [2.5, 2.5]]
+    assert torch.equal(joined(S, M)[:, 2:], M)
+
+
 def test_what_cannot_be_split_is_refused():
     with pytest.raises(RecipeError, match="the last is 5. Give an even number"):
         CodeSplit(5)
     with pytest.raises(RecipeError, match="split 'vectors' leaves no places in S"):
         CodeSplit(4, "vectors", spatial=True)
+    with pytest.raises(RecipeError, match="a spatial S has every place already"):
+        CodeSplit(4, spatial=True, strips=2)
+    with pytest.raises(RecipeError, match="S has 2 rows, too few for 3 strips"):
+        CodeSplit(4, strips=3)(MAPS)

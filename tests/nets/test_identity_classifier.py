@@ -44,6 +44,15 @@ def test_it_reads_the_weights_of_a_two_stream_run(tmp_path):
         assert torch.allclose(teacher(x), logits, atol=1e-5)
 
 
+def test_edges_and_strips():
+    torch.manual_seed(0)
+    network = IdentityClassifier(SMALL, 8, 5, edges=True, strips=2).eval()
+    torch.nn.init.normal_(network.neck.classifier.weight)
+    x = torch.randn(2, 3, 64, 32)
+    assert network.pool.project.weight.shape == (8, 2 * 64)
+    assert torch.allclose(network(x), network(-x), atol=1e-5)  # a picture's edges are those of its negative
+
+
 def test_weights_of_other_persons_are_refused(tmp_path):
     network = IdentityClassifier(SMALL, 8, 5)
     save_file({name: value.contiguous() for name, value in network.state_dict().items()}, tmp_path / "w.safetensors")

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tapetum.errors import RecipeError
-from tapetum.nets.structure_encoder import StructureEncoder, grey
+from tapetum.nets.structure_encoder import StructureEncoder, grey, sketch
 
 
 def count(module: torch.nn.Module) -> int:
@@ -56,6 +56,15 @@ def test_instance_norm_hides_brightness_and_contrast():
         assert torch.allclose(network(x), network(3 * x + 5), atol=1e-3)
         batch_normed = StructureEncoder(width=2, dilations=(1, 2, 3), norm="batch").eval()
         assert not torch.allclose(batch_normed(x), batch_normed(3 * x + 5), atol=1e-3)
+
+
+def test_a_sketch_by_hand():
+    # 4 x 8 pixels: the left half 0, 0.3 and 0.6 in its channels, the right half 0.9 but for one pixel of 0.1.
+    pictures = torch.tensor([0.0, 0.3, 0.6]).view(1, 3, 1, 1).repeat(1, 1, 4, 8)
+    pictures[..., 4:] = 0.9
+    pictures[..., 2, 5] = 0.1
+    assert sketch(pictures).shape == (1, 1, 1, 2)
+    assert torch.allclose(sketch(pictures).flatten(), torch.tensor([0.3, (15 * 0.9 + 0.1) / 16]))
 
 
 def test_grey_is_the_mean_of_the_channels():

@@ -24,7 +24,7 @@ def test_the_residual_one_has_the_published_sizes():
     assert sum(parameter.numel() for parameter in network.parameters()) == 23_508_032 + 256 * 128 + 128
     small = ResidualStructure(TrunkSettings("resnet10", "stem", width=8), 16)
     s, maps = small(torch.rand(2, 3, 64, 32))
-    assert (s.shape, maps.shape) == ((2, 16, 16, 8), (2, 32, 4, 2))
+    assert (s.shape, maps.shape) == ((2, 16, 16, 8), (2, 64, 4, 2))
 
 
 @pytest.mark.parametrize(
@@ -32,8 +32,8 @@ def test_the_residual_one_has_the_published_sizes():
     [
         ({}, 16),
         ({"branch": True}, 128),
-        ({"kind": "resnet10"}, 32),
-        ({"kind": "resnet10", "edges": "input", "strips": 2}, 64),
+        ({"kind": "resnet10"}, 64),
+        ({"kind": "resnet10", "edges": "input", "strips": 2}, 128),
         ({"edges": "input"}, 16),
         ({"edges": "branch", "strips": 4, "pooling": "gem"}, 64),
         ({"norm": "ibn"}, 16),
@@ -57,6 +57,28 @@ def test_detached_the_identity_does_not_reach_what_s_is_made_of(settings, attach
         vector.square().sum().backward()
     reached = any(p.grad is not None and bool(p.grad.abs().sum() > 0) for p in early.parameters())
     assert reached == attached
+
+
+@pytest.mark.parametrize("settings", [{"branch": True}, {"kind": "resnet10"}, {}])
+@pytest.mark.parametrize("pulled", [True, False])
+def test_unpulled_a_painter_does_not_reach_what_identity_is_read_from(settings, pulled):
+    network = reader(**settings, pulled=pulled)
+    s, _ = network(torch.randn(2, 3, 64, 32))
+    early = network.structure.early if "kind" in settings else network.structure.encoder
+    if s.requires_grad:
+        s.square().sum().backward()
+    reached = any(p.grad is not None and bool(p.grad.abs().sum() > 0) for p in early.parameters())
+    assert reached == pulled
+    if "kind" in settings:
+        assert bool(network.structure.tap.weight.grad.abs().sum() > 0)
+
+
+def test_edges_alone_do_not_see_how_bright_a_picture_is():
+    network = reader(kind="resnet10", edges="alone").eval()
+    x = torch.randn(2, 3, 64, 32)
+    with torch.inference_mode():
+        torch.testing.assert_close(network(x).vector, network(x + 3).vector, atol=1e-3, rtol=1e-3)
+        assert not torch.allclose(network(x).vector, network(x.flip(3)).vector, atol=1e-2)
 
 
 def test_colour_is_not_seen_but_in_grey():

@@ -9,7 +9,7 @@ from torch import Tensor
 from tapetum.core import Modality
 from tapetum.errors import InputError
 from tapetum.methods.method import Pictures
-from tapetum.report.code_usage import CodeUsage, code_usage
+from tapetum.report.code_usage import CodeUsage, code_usage, mean_usage
 
 
 class Toy:
@@ -52,3 +52,10 @@ def test_equal_pictures_have_no_share():
 def test_a_single_person_is_refused():
     with pytest.raises(InputError, match="all pictures show one person"):
         code_usage(Toy(1.0), flat(0.1, 0.2, 0.3), torch.tensor([4, 4, 4]))
+
+
+def test_batches_count_by_their_pictures():
+    first, second = CodeUsage(0.1, 0.2, 0.3, 0.4, 0.8), CodeUsage(0.5, 0.6, 0.7, 0.8, 0.8)
+    found = mean_usage([(3, first), (1, second)])
+    assert (found.own, found.other, found.none) == (pytest.approx(0.2), pytest.approx(0.3), pytest.approx(0.4))
+    assert found.share == pytest.approx(0.5 / 0.8)

@@ -5,7 +5,15 @@ import re
 import numpy as np
 import pytest
 
-from tapetum.report.curves import loss_figure, rate_figure, read_curves, selected_epoch, thinned, validation_figure
+from tapetum.report.curves import (
+    loss_figure,
+    rate_figure,
+    read_curves,
+    selected_epoch,
+    thinned,
+    validation_figure,
+    watched_figure,
+)
 
 LOG = """step,epoch,name,value
 0,0,model/total,5.0
@@ -75,10 +83,19 @@ def test_two_players_have_names(log):
     assert {"generator/adversarial", "model/total", "model/identity"} <= set(words(loss_figure(read_curves(log))))
 
 
+def test_a_watched_number_has_a_figure_of_its_own(log):
+    log.write_text(LOG + "0,0,watched/shape,0.5\n10,1,watched/shape,0.625\n")
+    curves = read_curves(log)
+    assert {"shape", "learned number", "training step"} <= set(words(watched_figure(curves)))
+    assert "shape: from 0.5 to 0.625" in watched_figure(curves)
+    assert "shape" not in words(loss_figure(curves)) + words(rate_figure(curves)) + words(validation_figure(curves))
+
+
 def test_what_was_not_logged_is_not_drawn(tmp_path):
     curves = read_curves(tmp_path / "none.csv")
     assert curves == {}
     assert loss_figure(curves) is validation_figure(curves) is rate_figure(curves) is selected_epoch(curves) is None
+    assert watched_figure(curves) is None
 
 
 def test_thinned_by_hand():

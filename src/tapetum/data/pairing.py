@@ -25,17 +25,18 @@ class Pairs:
     other: Tensor
 
 
-def draw_pairs(person: Tensor, cross_modality: float = 0.5) -> Pairs:
+def draw_pairs(person: Tensor, cross_modality: float = 0.5, persons: int | None = None) -> Pairs:
     """As many pairs as persons, drawn from torch's generator: each person is once an a and once a b.
 
     person: (N,) labels of the batch, the same for both lights. cross_modality: the share of pairs of two lights; the
-    others are half RGB, half infrared. Raises RecipeError for a single person. Source: METHODS 9.4, sampler.
+    others are half RGB, half infrared. persons: how many of the batch's persons; None: all. Raises RecipeError for a
+    single person. Source: METHODS 9.4, sampler.
     """
     labels = torch.unique(person)
-    count = len(labels)
+    order = torch.randperm(len(labels), device=person.device)[:persons]
+    count = len(order)
     if count < 2:
         raise RecipeError("pairs of different persons are exchanged: set batch.persons to at least 2.")
-    order = torch.randperm(count, device=person.device)
     shift = int(torch.randint(1, count, ()))
     first = torch.rand(count, device=person.device) < 0.5  # a is infrared
     crossing = torch.rand(count, device=person.device) < cross_modality

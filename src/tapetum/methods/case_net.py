@@ -17,7 +17,10 @@ Differences: (1) In the paper clothes change, here the light does: infrared pict
 E_s once, count as grey in L_domain and L_triplet, and partners share the light. (2) L_domain weighs colour and grey one
 half each. (3) Running norms see real pictures only. (4) Each term is a mean over all of its pictures. (5) The doubling
 convolutions repeat the border instead of reflecting it. (6) Whether E_s is frozen in L_id_gen is not known. (7) s
-is pooled by its maximum: its average is zero in every channel, since E_s ends in instance norm without activation.
+is pooled by its maximum: its average is zero in every channel, since E_s ends in instance norm without activation. (8)
+For small networks from scratch: `strips`, `embedding`, `edges` (edges do not say which side is bright, hence the
+sketch), `exchanged`; and `shape_trunk`, a ResNet as E_s, which the released code has too, switched off: s is then read
+after its first stage, and the shape head pools its last maps.
 """
 
 from __future__ import annotations
@@ -42,14 +45,17 @@ from tapetum.losses.reconstruction import reconstruction_loss
 from tapetum.losses.triplet import batch_hard_triplet
 from tapetum.methods.method import Method, MethodSettings, Pictures, Progress, Terms
 from tapetum.nets.appearance_encoder import AppearanceEncoder
+from tapetum.nets.backbones import TrunkSettings
 from tapetum.nets.discriminator import MultiScaleDiscriminator
 from tapetum.nets.early_gradient import early, shared
+from tapetum.nets.edges import EdgeFront
 from tapetum.nets.frozen import frozen
 from tapetum.nets.generator import PARTS, Generator
 from tapetum.nets.heads import BNNeck, vector_head
 from tapetum.nets.map_discriminator import MapDiscriminator
 from tapetum.nets.pooling import global_pooling
-from tapetum.nets.structure_encoder import StructureEncoder, grey
+from tapetum.nets.structure_encoder import StructureEncoder, check_size, grey, sketch
+from tapetum.nets.structure_trunk import ResidualStructure, ShallowStructure, Structure
 
 _CODE_TERMS = ("structure", "appearance", "cycle")
 
@@ -58,8 +64,10 @@ class CASENetSettings(MethodSettings):
     """Settings of CASE-Net; the defaults are those of the released code (METHODS, section 8)."""
 
     trunk: str = Field("resnet50", description="of E_a: resnet10, resnet18, resnet34 or resnet50")
-    weights: str = Field("imagenet", description="what E_a starts from: imagenet, none, or a file")
-    width: int = Field(64, ge=8, description="channels of the trunk's first stage; published: 64")
+    shape_trunk: str | None = Field(None, description="a residual E_s, such as resnet10; None: DG-Net's E_s, published")
+    weights: str = Field("imagenet", description="what these start from: imagenet, none, or a file")
+    width: int = Field(64, ge=8, description="channels of their first stage; published: 64")
+    edges: bool = Field(False, description="E_s reads four edge maps in place of v; G gets s and a grey sketch")
     code_width: int = Field(16, ge=1, description="channels of E_s's first layer, which E_s and G grow with")
     style_width: int = Field(512, ge=1, description="hidden width of G's AdaIN MLPs; published: 512")
     dilations: tuple[int, ...] = Field((3, 6, 9), min_length=1, description="of ASPP; 1, 2, 3 for 64 x 32 pictures")
@@ -79,6 +87,7 @@ class CASENetSettings(MethodSettings):
     generated_weight: float = Field(0.5, ge=0, description="of L_id_gen; published: 0.5")
     adversarial_weight: float = Field(2.0, ge=0, description="of L_adv for G; published: 1 of twice as much")
     cross_modality: float = Field(0.5, ge=0, le=1, description="share of swaps between two lights")
+    exchanged: int | None = Field(None, ge=2, description="persons of a batch in pairs; None: all")
     r1_weight: float = Field(0.01, ge=0, description="of R1; published: 0.01")
     r1_every: int = Field(1, ge=1, description="R1 in every n-th step alone, n times as heavy")
     gan_loss: Game = Field("least_squares", description="least_squares (published) or log")
@@ -108,12 +117,14 @@ class CASENet(Method):
     def __init__(self, settings: CASENetSettings, persons: int) -> None:
         super().__init__(settings, persons)
         self.settings = settings
-        self.E_s = StructureEncoder(3, settings.code_width, settings.dilations)
+        self.front = EdgeFront() if settings.edges else None
+        self.E_s = _shape_encoder(settings)
         self.E_a = AppearanceEncoder(settings.trunk, settings.weights, settings.width)
-        self.G = Generator(self.E_s.channels, self.E_a.channels, settings.style_width)
+        s_channels = self.E_s.code_channels
+        self.G = Generator(s_channels + settings.edges, self.E_a.channels, settings.style_width)
         self.D = MultiScaleDiscriminator(settings.discriminator_width, settings.scales)
-        self.U = MapDiscriminator(self.E_s.channels, settings.domain_widths) if settings.domain_weight > 0 else None
-        if settings.pooling == "average" and settings.strips == 1:
+        self.U = MapDiscriminator(s_channels, settings.domain_widths) if settings.domain_weight > 0 else None
+        if settings.shape_trunk is None and settings.pooling == "average" and settings.strips == 1:
             raise RecipeError(
                 "pooling: the average of the shape code is zero in every channel, since E_s ends in instance norm. Take"
                 " pooling max or gem, or more strips."
@@ -138,18 +149,19 @@ class CASENet(Method):
         """D on detached swaps; then E_s with G, E_a with the heads, and U, whose gradients are taken at once."""
         images, y = signed(torch.cat([batch.rgb, batch.ir])), batch.person.repeat(2)
         colours = images[: len(batch.rgb)]
-        s = self.E_s(torch.cat([colours, _three(grey(images))]))  # (3N, 128, H / 4, W / 4): colour, grey, infrared
+        read = self._shape(torch.cat([colours, _three(grey(images))]))  # 3N rows: colour, grey, infrared
         maps = self.E_a(images)
-        pairs = draw_pairs(batch.person, self.settings.cross_modality)
-        s_drawn, codes = s[len(colours) :][pairs.row], _code(maps).detach()
+        pairs = draw_pairs(batch.person, self.settings.cross_modality, self.settings.exchanged)
+        s_drawn, codes = read.s[len(colours) :][pairs.row], _code(maps).detach()
         drawn = _Drawn(images[pairs.row], y[pairs.row], codes[pairs.row], codes[pairs.partner], pairs.other)
-        swapped = self.G(s_drawn, drawn.a[drawn.other])  # (2P, 3, H, W): x_i^other(i)
+        canvas = self._canvas(s_drawn, drawn.x)
+        swapped = self.G(canvas, drawn.a[drawn.other])  # (2P, 3, H, W): x_i^other(i)
         if self.settings.adversarial_weight > 0:
             r1 = self.settings.r1_weight * progress.due(self.settings.r1_every)
             yield "discriminator", discriminator_terms(self.D, drawn.x, swapped, self.settings.gan_loss, r1)
         terms = {
-            **self._known(s, maps, batch.person),
-            **early(lambda given: self._rebuilt(given, drawn), [s_drawn], [self.G]),
+            **self._known(read, maps, batch.person),
+            **early(lambda given: self._rebuilt(given, drawn), [canvas], [self.G]),
             **early(lambda v, given: self._judged(v, given, drawn, progress), [swapped, s_drawn], [self.E_s, self.G]),
         }
         players = self.players()
@@ -160,22 +172,32 @@ class CASENet(Method):
         """The shape head's feature: (B, 3, H, W) -> (B, 128)."""
         x = signed(images)
         coloured = modality == Modality.RGB and self.settings.rank_by == "colour"
-        feature, _ = self.shape(self.pool(self.E_s(x if coloured else _three(grey(x)))))
+        feature, _ = self.shape(self.pool(self._shape(x if coloured else _three(grey(x))).maps))
         return F.normalize(feature.float())
 
     def codes(self, pictures: Pictures) -> tuple[Tensor, Tensor]:
         """s of the grey copies (N, 128, H / 4, W / 4) and a (N, 2048, 4)."""
         x = signed(pictures.images)
-        return self.E_s(_three(grey(x))), _code(self.E_a(x))
+        return self._canvas(self._shape(_three(grey(x))).s, x), _code(self.E_a(x))
 
     def paint(self, structure: Tensor, appearance: Tensor, modality: Modality) -> Tensor:
         """G(a, s) in [0, 1]; the light is in the appearance."""
         return unsigned(self.G(structure, appearance).float()).clamp(0, 1)
 
-    def _known(self, s: Tensor, maps: Tensor, person: Tensor) -> dict[str, Tensor]:
+    def _shape(self, v: Tensor) -> Structure:
+        """s and the maps that the shape head pools, of pictures in [-1, 1]: v (N, 3, H, W)."""
+        check_size(v)
+        read: Structure = self.E_s(v if self.front is None else self.front(unsigned(v)))
+        return read
+
+    def _canvas(self, s: Tensor, x: Tensor) -> Tensor:
+        """What G paints from: s of pictures x; where it was read from edges, with a sketch of them."""
+        return s if self.front is None else torch.cat([s, sketch(x)], dim=1)
+
+    def _known(self, read: Structure, maps: Tensor, person: Tensor) -> dict[str, Tensor]:
         """What real pictures say: L_id of both heads, L_triplet and L_domain."""
         settings, count, y = self.settings, len(person), person.repeat(2)
-        vectors = self.pool(s)  # (3N, 128)
+        vectors = self.pool(read.maps)  # (3N, 128)
         _, of_shape = self.shape(vectors[count:])
         _, of_colour = self.colour(_pooled(maps))
         terms = {
@@ -184,13 +206,13 @@ class CASENet(Method):
             "triplet": settings.triplet_weight * batch_hard_triplet(vectors, person.repeat(3), settings.margin),
         }
         if self.U is not None:
-            is_grey = torch.arange(len(s), device=s.device) >= count
-            terms["domain"] = settings.domain_weight * domain_loss(self.U(s), is_grey)
+            is_grey = torch.arange(len(read.s), device=read.s.device) >= count
+            terms["domain"] = settings.domain_weight * domain_loss(self.U(read.s), is_grey)
         return terms
 
-    def _rebuilt(self, s: Tensor, drawn: _Drawn) -> Terms:
+    def _rebuilt(self, canvas: Tensor, drawn: _Drawn) -> Terms:
         """L_rec and L_cross: each shape in its own colours and in its partner's."""
-        own, partner = self.G(s, torch.cat([drawn.a, drawn.a_p])).chunk(2)
+        own, partner = self.G(canvas, torch.cat([drawn.a, drawn.a_p])).chunk(2)
         return {
             "reconstruction": self.settings.reconstruction_weight * reconstruction_loss(own, drawn.x),
             "cross": self.settings.cross_weight * reconstruction_loss(partner, drawn.x),
@@ -203,8 +225,8 @@ class CASENet(Method):
             with frozen(self.D):
                 terms |= early(self._passes, [v])
         with frozen(self.E_s, self.E_a, self.pool, self.shape, self.colour):
-            s_v, maps = self.E_s(_three(grey(v))), self.E_a(v)
-            (_, of_shape), (_, of_colour) = self.shape(self.pool(s_v)), self.colour(_pooled(maps))
+            (s_v, seen), maps = self._shape(_three(grey(v))), self.E_a(v)
+            (_, of_shape), (_, of_colour) = self.shape(self.pool(seen)), self.colour(_pooled(maps))
             found = identity_loss(of_shape, drawn.y) + identity_loss(of_colour, drawn.y[drawn.other])
             terms["generated"] = settings.generated_weight * found
         weights = {name: self._risen(progress, getattr(settings, f"{name}_weight")) for name in _CODE_TERMS}
@@ -212,7 +234,7 @@ class CASENet(Method):
             a_v = _code(maps)
             terms["structure"] = weights["structure"] * reconstruction_loss(s_v, s)
             terms["appearance"] = weights["appearance"] * reconstruction_loss(a_v, drawn.a[drawn.other])
-            again = self.G(s_v, a_v[drawn.other])  # the shape of x_1^2 in the colours of x_2^1
+            again = self.G(self._canvas(s_v, v), a_v[drawn.other])  # the shape of x_1^2 in the colours of x_2^1
             terms["cycle"] = weights["cycle"] * reconstruction_loss(again, drawn.x)
         return terms
 
@@ -221,6 +243,14 @@ class CASENet(Method):
 
     def _risen(self, progress: Progress, weight: float) -> float:
         return progress.rising(self.settings.warmup, self.settings.rise, weight)
+
+
+def _shape_encoder(settings: CASENetSettings) -> ShallowStructure | ResidualStructure:
+    inputs, channels = EdgeFront.channels if settings.edges else 3, 8 * settings.code_width
+    if settings.shape_trunk is None:
+        return ShallowStructure(StructureEncoder(inputs, settings.code_width, settings.dilations), channels)
+    trunk = TrunkSettings(settings.shape_trunk, "stem", settings.weights, settings.width, inputs)
+    return ResidualStructure(trunk, channels)
 
 
 def _code(maps: Tensor) -> Tensor:

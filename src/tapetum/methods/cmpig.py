@@ -15,7 +15,8 @@ Differences: (1) Painted pictures come from the batch that identities are learnt
 for each. (2) x^ is read again by E_sl as it stands, so that L_cyc reaches E_sl only through the c that x^ is painted
 from; the targets of L_feat are constants. (3) L_align reads x^ as it stands: painters do not learn from it. (4) Running
 norms see real pictures only. (5) The released classifier on s is left out: our source names no loss for it. (6) The
-doubling repeats its border. (7) `edges`, `strips`, `embedding` and `mirror` are ours, for small trunks.
+doubling repeats its border. (7) `edges`, `strips`, `embedding` and `mirror` are ours, for small trunks; with edges, Dec
+gets a grey sketch beside c.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ from tapetum.nets.frozen import frozen, unrecorded
 from tapetum.nets.heads import BNNeck, vector_head
 from tapetum.nets.patch_discriminator import PatchDiscriminator
 from tapetum.nets.pooling import global_pooling
-from tapetum.nets.structure_encoder import check_size, grey
+from tapetum.nets.structure_encoder import check_size, grey, sketch
 from tapetum.nets.style_decoder import StyleDecoder, enlarged, halved
 from tapetum.nets.style_encoder import StyleEncoder
 
@@ -75,7 +76,7 @@ class CmPigSettings(MethodSettings):
     margin: float = Field(0.3, ge=0, description="of L_tri; published: 0.3")
     smoothing: float = Field(0.1, ge=0, lt=1, description="label smoothing of L_cls; published: 0.1")
     warmup: float = Field(2 / 3, ge=0, lt=1, description="share of training with painting alone; paper: 100 of 150")
-    edges: bool = Field(False, description="E_sl reads four edge maps of the grey picture in place of it")
+    edges: bool = Field(False, description="E_sl reads four edge maps; painters get c and a grey sketch")
     strips: int = Field(1, ge=1, description="horizontal strips of E_il's map that are averaged apart; published: 1")
     embedding: int | None = Field(None, ge=2, description="length of f after a linear layer; None: no such layer")
     mirror: bool = Field(False, description="search with the sum of a picture's vector and its mirror image's")
@@ -85,8 +86,8 @@ class CmPigSettings(MethodSettings):
 class _Painted:
     """Pictures of both lights, RGB rows first, row i and row i + n of one person, and what is painted of them.
 
-    small: (2n, 3, H/2, W/2), the pictures; c, s: their codes; fake: in the light and style of row i, the content of
-    its opposite.
+    small: (2n, 3, H/2, W/2), the pictures; c, s: what is painted from; fake: in the light and style of row i, the
+    content of its opposite.
     """
 
     small: Tensor
@@ -114,7 +115,7 @@ class CmPig(Method):
         pooling = global_pooling("average")
         self.pool, length = vector_head(trunk.channels, pooling, settings.strips, settings.embedding)
         self.neck = BNNeck(length, persons)
-        content = trunk.stage_channels["layer1"]
+        content = trunk.stage_channels["layer1"] + int(settings.edges)
         lights = [modality.value for modality in Modality]
         encoder = (settings.style_width, settings.style, settings.style_halvings)
         decoder = (content, settings.style, settings.decoder_width)
@@ -139,6 +140,8 @@ class CmPig(Method):
         x, places = centred(torch.cat([batch.rgb, batch.ir])), self._places(batch.person)
         joint = progress.fraction >= self.settings.warmup
         read = self._content(x if joint else x[places])
+        if progress.step == 0:
+            self._check_readable(read)
         painted = self._painted(x[places], read[places] if joint else read)
         if self.settings.adversarial_weight > 0:
             yield "discriminator", self._told_apart(painted)
@@ -160,7 +163,7 @@ class CmPig(Method):
         """c (N, 256, H / 4, W / 4) and s (N, 128)."""
         x = centred(pictures.images)
         s: Tensor = self.E_s[pictures.modality](halved(x))
-        return self._content(x), s
+        return self._drawn(self._content(x), x), s
 
     def paint(self, structure: Tensor, appearance: Tensor, modality: Modality) -> Tensor:
         """Dec_m(c, s), enlarged to the size of the pictures that c was read from, in [0, 1]."""
@@ -178,12 +181,22 @@ class CmPig(Method):
         c: Tensor = self.E_sl(seen.contiguous(memory_format=torch.channels_last))
         return c
 
+    def _drawn(self, c: Tensor, x: Tensor) -> Tensor:
+        """What decoders paint from: c of pictures x; where it was read from edges, with a sketch of them."""
+        known = c if self.front is None else torch.cat([c, sketch(x)], dim=1)
+        return known.contiguous()  # instance norm is slow on channels that come last
+
+    def _check_readable(self, c: Tensor) -> None:
+        """Refuse sizes that E_il and its strips cannot read now, not when the warm-up is over."""
+        with torch.no_grad(), unrecorded(self.E_il, self.pool):
+            self._vectors(c)
+
     def _vectors(self, c: Tensor) -> Tensor:
         f: Tensor = self.pool(self.E_il(c))
         return f
 
     def _painted(self, x: Tensor, c: Tensor) -> _Painted:
-        small, c = halved(x), c.contiguous()  # contiguous: instance norm is slow on channels that come last
+        small, c = halved(x), self._drawn(c, x)
         s = _by_light(self.E_s, small)
         return _Painted(small, c, s, _by_light(self.Dec, across(c), s))
 
@@ -200,14 +213,15 @@ class CmPig(Method):
             with frozen(self.D):
                 terms |= early(self._passes, [painted.fake])
         with frozen(self.E_sl):
-            c_again = self._content(enlarged(painted.fake)).contiguous()
+            again = enlarged(painted.fake)
+            c_again = self._content(again)
         s_again = _by_light(self.E_s, painted.fake)
         own = _by_light(self.Dec, painted.c, painted.s)
-        cycle = _by_light(self.Dec, across(c_again), painted.s)
+        cycle = _by_light(self.Dec, across(self._drawn(c_again, again)), painted.s)
         found = {
             "reconstruction": reconstruction_loss(own, painted.small),
             "cycle": reconstruction_loss(cycle, painted.small),
-            "content": reconstruction_loss(c_again, across(painted.c).detach()),
+            "content": reconstruction_loss(c_again, across(painted.c).detach()[:, : c_again.shape[1]]),
             "style": reconstruction_loss(s_again, painted.s.detach()),
         }
         return terms | {name: 2 * getattr(settings, f"{name}_weight") * term for name, term in found.items()}
@@ -224,7 +238,8 @@ class CmPig(Method):
         _, logits = self.neck(f)
         with unrecorded(self.E_sl, self.E_il, self.pool, self.neck):
             _, imagined = self.neck(self._vectors(self._content(enlarged(fake))))
-        triplet = cross_modality_ranking(*f.chunk(2), person, settings.margin) / 2
+        rgb, ir = f.chunk(2)
+        triplet = cross_modality_ranking(rgb, ir, person, settings.margin) / 2
         return {
             "identity": settings.identity_weight * identity_loss(logits, person.repeat(2), settings.smoothing),
             "triplet": settings.metric_weight * triplet,

@@ -14,7 +14,8 @@ Differences: (1) L_code of a has a gradient (through a frozen E_a into G); the r
 see real pictures only. (3) The teacher may learn along while its loss still waits, instead of beforehand. (4) The
 doubling convolutions repeat the border instead of reflecting it. (5) Erased pictures share their batch with those that
 are not, whose codes come from the same pass. (6) Real pictures are all of the batch, swaps one pair a person; each term
-is the mean over all of its pictures, where the released code adds the means over two loaders.
+is the mean over all of its pictures, where the released code adds the means over two loaders. (7) `edges`, `strips` and
+`exchanged` are ours, for small trunks and CPUs.
 """
 
 from __future__ import annotations
@@ -66,6 +67,9 @@ class DGNetSettings(MethodSettings):
     fine_dropout: float = Field(0.75, ge=0, lt=1, description="before the fine head's classifier; published: 0.75")
     fine_share: float = Field(0.5, ge=0, description="of the fine half in the vector that ranks; published: 0.5")
     erasing: float = Field(0.5, ge=0, le=1, description="share of real pictures erased for the identity losses")
+    edges: bool = Field(False, description="E_a reads four edge maps beside the colours, the teacher in place of them")
+    strips: int = Field(1, ge=1, description="horizontal strips that heads and teacher read, each pooled by itself")
+    exchanged: int | None = Field(None, ge=2, description="persons of a batch in pairs; None: all")
     cross_modality: float = Field(0.5, ge=0, le=1, description="share of pairs of two lights; 1 or 0: ablations")
     reconstruction_weight: float = Field(5.0, ge=0, description="of L_simple; published: 5")
     cross_weight: float = Field(5.0, ge=0, description="of L_cross; published: 5")
@@ -109,19 +113,22 @@ class DGNet(Method):
         super().__init__(settings, persons)
         self.settings = settings
         self.E_s = StructureEncoder(1, settings.code_width, settings.dilations)
-        self.E_a = AppearanceEncoder(settings.trunk, settings.weights, settings.width)
+        self.E_a = AppearanceEncoder(
+            settings.trunk, settings.weights, settings.width, edges=settings.edges, strips=settings.strips
+        )
         self.G = Generator(self.E_s.channels, self.E_a.channels, settings.style_width)
         self.D = MultiScaleDiscriminator(settings.discriminator_width, settings.scales)
-        self.primary = IdentityHead(self.E_a.channels, settings.embedding, persons, settings.dropout)
+        self.primary = IdentityHead(self.E_a.length, settings.embedding, persons, settings.dropout)
         self.fine = (
-            IdentityHead(self.E_a.channels, settings.embedding, persons, settings.fine_dropout)
+            IdentityHead(self.E_a.length, settings.embedding, persons, settings.fine_dropout)
             if settings.fine_weight > 0
             else None
         )
         self.C: IdentityClassifier | None = None
         if settings.teacher_weight > 0:
             trunk = TrunkSettings(settings.trunk, "stem", settings.weights, settings.width)
-            self.C = IdentityClassifier(trunk, settings.embedding, persons, settings.teacher_weights)
+            given, edges, strips = settings.teacher_weights, settings.edges, settings.strips
+            self.C = IdentityClassifier(trunk, settings.embedding, persons, given, edges=edges, strips=strips)
 
     def players(self) -> dict[str, nn.Module]:
         """D; E_s and G; E_a with its heads; and the teacher where it learns along."""
@@ -142,7 +149,7 @@ class DGNet(Method):
         if self._learns_along(progress):
             yield "teacher", {"identity": identity_loss(self.C(images), persons)}  # type: ignore[misc]
         real, codes = self._real(images, persons, progress)
-        pairs = draw_pairs(batch.person, self.settings.cross_modality)
+        pairs = draw_pairs(batch.person, self.settings.cross_modality, self.settings.exchanged)
         x, y, other = images[pairs.row], persons[pairs.row], pairs.other
         drawn = _Drawn(x, y, codes[pairs.row], codes[pairs.partner], other)
         s = self.E_s(grey(x))  # (2P, 128, H / 4, W / 4)

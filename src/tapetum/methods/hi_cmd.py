@@ -18,7 +18,8 @@ Differences: (1) Generated pictures are encoded again by frozen encoders, the ta
 reads x_12 as it stands. (2) h of exchanged styles and h of generated pictures take turns, step by step. (3) Running
 norms see real pictures only. (4) The order of segments is style, pose, style, illumination; the weights of L_id and
 L_tri are 1: our source says neither. (5) Erased pictures are for L_id and L_tri alone. (6) The doubling convolutions
-repeat the border. (7) `edges`, `strips`, `smoothing` and `mirror` are ours, for small networks from scratch.
+repeat the border. (7) `edges`, `strips`, `smoothing`, `mirror` and `prototype_trunk` are ours, for small networks
+from scratch; with edges, G gets a grey sketch beside p.
 """
 
 from __future__ import annotations
@@ -42,15 +43,15 @@ from tapetum.losses.identity import identity_loss
 from tapetum.losses.reconstruction import reconstruction_loss
 from tapetum.methods.method import Method, MethodSettings, Pictures, Progress, Terms
 from tapetum.nets.attribute_encoder import AttributeEncoder, assembled, excluded_of, style_of
+from tapetum.nets.backbones import TrunkSettings, build_trunk
 from tapetum.nets.discriminator import MultiScaleDiscriminator
 from tapetum.nets.early_gradient import early, shared
-from tapetum.nets.edges import EdgeFront
+from tapetum.nets.edges import EDGE_FLOOR, EdgeFront
 from tapetum.nets.frozen import frozen, unrecorded
 from tapetum.nets.generator import Generator
 from tapetum.nets.identity_head import IdentityHead
 from tapetum.nets.mixed_feature import MixedFeature
-from tapetum.nets.structure_encoder import StructureEncoder
-from tapetum.nets.structure_trunk import EDGE_FLOOR
+from tapetum.nets.structure_encoder import StructureEncoder, sketch
 
 PROTOTYPE_SLOPE = 0.3  # of the leaky ReLU in E_p
 
@@ -87,7 +88,10 @@ class HiCmdSettings(MethodSettings):
     metric_weight: float = Field(1.0, ge=0, description="of L_tri")
     margin: float = Field(0.5, ge=0, description="of L_tri; published: 0.5")
     smoothing: float = Field(0.0, ge=0, lt=1, description="label smoothing of L_id; published: 0")
-    edges: bool = Field(False, description="E_p reads four edge maps of the grey picture in place of its colours")
+    prototype_trunk: str | None = Field(
+        None, description="E_p is the first stages of this ResNet for both lights; None: one as DG-Net's for each"
+    )
+    edges: bool = Field(False, description="E_p reads four edge maps in place of colours; G gets p and a grey sketch")
     strips: int = Field(1, ge=1, description="horizontal strips of the shape that are averaged apart; published: 1")
     mirror: bool = Field(False, description="search with the sum of a picture's vector and its mirror image's")
 
@@ -119,14 +123,13 @@ class HiCmd(Method):
         self.front = EdgeFront(floor=EDGE_FLOOR) if settings.edges else None
         channels = EdgeFront.channels if settings.edges else 3
         lights = [modality.value for modality in Modality]
-        prototype = (channels, settings.code_width, settings.dilations, "instance", PROTOTYPE_SLOPE)
-        self.E_p = nn.ModuleDict({light: StructureEncoder(*prototype) for light in lights})
+        self.E_p, code = _prototype_encoder(settings, channels)
         encoders = {light: AttributeEncoder(settings.trunk, settings.weights, settings.width) for light in lights}
         self.E_a = nn.ModuleDict(encoders)
         judge = (settings.discriminator_width, settings.scales)
         self.D = nn.ModuleDict({light: MultiScaleDiscriminator(*judge) for light in lights})
-        code, segment = 8 * settings.code_width, encoders[lights[0]].length
-        self.G = Generator(code, segment, settings.style_width)
+        segment = encoders[lights[0]].length
+        self.G = Generator(code + int(settings.edges), segment, settings.style_width)
         self.H = MixedFeature(code, 2 * segment, settings.trunk, settings.weights, settings.strips)
         self.head = IdentityHead(self.H.length, settings.embedding, persons, settings.dropout)
         self.T = nn.Linear(self.H.length, settings.metric_embedding)
@@ -155,7 +158,7 @@ class HiCmd(Method):
         places = torch.cat([rows, rows + len(person)])
         p, a = (code[places] for code in read)
         if bool(hit.any()):
-            with unrecorded(self.E_a):
+            with unrecorded(self.E_p, self.E_a):
                 p, a = self._read(images[places])
         painted = self._painted(images[places], p, a)
         if self.settings.adversarial_weight > 0:
@@ -178,7 +181,7 @@ class HiCmd(Method):
     def codes(self, pictures: Pictures) -> tuple[Tensor, Tensor]:
         """p (N, 256, H / 4, W / 4) and a (N, 512, 4)."""
         x, light = normalise(pictures.images), pictures.modality
-        return self.E_p[light](self._input(x)), self.E_a[light](x)
+        return self._drawn(self._prototype(x, light), x), self.E_a[light](x)
 
     def paint(self, structure: Tensor, appearance: Tensor, modality: Modality) -> Tensor:
         """G(p, a) in [0, 1]; the light is in the attributes."""
@@ -188,19 +191,30 @@ class HiCmd(Method):
         seen: Tensor = x if self.front is None else self.front(x)
         return seen
 
+    def _prototype(self, x: Tensor, light: Modality) -> Tensor:
+        encoder = self.E_p[light] if isinstance(self.E_p, nn.ModuleDict) else self.E_p
+        p: Tensor = encoder(self._input(x))
+        return p
+
+    def _drawn(self, p: Tensor, x: Tensor) -> Tensor:
+        """What G paints from: p of pictures x; where it was read from edges, with a sketch of them."""
+        return p if self.front is None else torch.cat([p, sketch(x)], dim=1)
+
     def _read(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """p and a of normalised pictures, RGB rows first, as many infrared ones after them."""
-        return _by_light(self.E_p, self._input(x)), _by_light(self.E_a, x)
+        seen = self._input(x)
+        p = _by_light(self.E_p, seen) if isinstance(self.E_p, nn.ModuleDict) else self.E_p(seen)
+        return p, _by_light(self.E_a, x)
 
     def _ranking(self, x: Tensor, modality: Modality) -> Tensor:
-        h = self.H(self.E_p[modality](self._input(x)), style_of(self.E_a[modality](x)))
+        h = self.H(self._prototype(x, modality), style_of(self.E_a[modality](x)))
         feature: Tensor = self.head(h).feature.float()
         return feature
 
     def _painted(self, x: Tensor, p: Tensor, a: Tensor) -> _Painted:
         mixed = assembled(style=across(a), pose=a, illumination=a)
         relit = assembled(style=a, pose=a, illumination=across(a))
-        own, crossed, lit = self.G(p, torch.cat([mixed, across(mixed), relit])).chunk(3)
+        own, crossed, lit = self.G(self._drawn(p, x), torch.cat([mixed, across(mixed), relit])).chunk(3)
         return _Painted(x, p, mixed, own, crossed, lit)
 
     def _told_apart(self, painted: _Painted, progress: Progress) -> Terms:
@@ -218,12 +232,13 @@ class HiCmd(Method):
                 terms |= early(self._passes, [painted.crossed, painted.lit])
         with frozen(self.E_p, self.E_a):
             p_again, a_again = (across(code) for code in self._read(across(painted.crossed)))
+        again = self._drawn(p_again, painted.crossed)
         shape = reconstruction_loss(p_again, painted.p.detach())
         look = reconstruction_loss(a_again, across(painted.mixed).detach())
         found = {
             "reconstruction": reconstruction_loss(painted.own, painted.x),
             "cross": reconstruction_loss(painted.crossed, across(painted.x)),
-            "cycle": reconstruction_loss(self.G(p_again, painted.mixed), painted.x),
+            "cycle": reconstruction_loss(self.G(again, painted.mixed), painted.x),
             "code": shape + look,
         }
         return terms | {name: 2 * getattr(settings, f"{name}_weight") * term for name, term in found.items()}
@@ -252,10 +267,21 @@ class HiCmd(Method):
 
     def _generated(self, crossed: Tensor, y: Tensor) -> Tensor:
         """L_id on pictures that were painted in the other light."""
-        with unrecorded(self.E_a, self.H, self.head):
+        with unrecorded(self.E_p, self.E_a, self.H, self.head):
             p, a = self._read(across(crossed))
             logits = self.head(self.H(p, style_of(a))).logits
         return self.settings.exchanged_weight * identity_loss(logits, across(y), self.settings.smoothing)
+
+
+def _prototype_encoder(settings: HiCmdSettings, inputs: int) -> tuple[nn.Module, int]:
+    """E_p, for each light or for both, and the channels of p."""
+    if settings.prototype_trunk is not None:
+        trunk = TrunkSettings(settings.prototype_trunk, "stem", settings.weights, settings.width, inputs)
+        built = build_trunk(trunk)
+        stages = dict(built.shared.named_children())
+        return nn.Sequential(stages["stem"], stages["layer1"]), built.stage_channels["layer1"]
+    shape = (inputs, settings.code_width, settings.dilations, "instance", PROTOTYPE_SLOPE)
+    return nn.ModuleDict({light.value: StructureEncoder(*shape) for light in Modality}), 8 * settings.code_width
 
 
 def _by_light(networks: nn.ModuleDict, x: Tensor) -> Tensor:

@@ -9,13 +9,14 @@
 `identity_space` decides heads, the label of every swap and the vector that ranks, together: structure (as above),
 appearance (p reads E_a, x_1^2 is y_2) or both. With the other defaults h = s: the deck's method, whose E_s is shallow.
 Switches, each one line (METHODS 10.3): `branch` reads identity from deeper layers on s, `attached: false` keeps its
-gradient from s; `structure_trunk` puts a residual trunk in E_s's place; `norm`; `metric`; `alignment_weight`, a
-classifier of the light behind reversed gradients; `edges` as input or as a branch; `edge_weight`, |edges(x_1^2) -
-edges(x_1)|_1; `pooling`, `strips`; `reversal_weight`, a classifier on a behind reversed gradients; `attributes`.
+gradient from s, `pulled: false` keeps painting's from what identity is read from; `structure_trunk` puts a residual
+trunk in E_s's place; `norm`; `metric`; `alignment_weight`, a classifier of the light behind reversed gradients; `edges`
+as input, alone, or as a branch; `edge_weight`, |edges(x_1^2) - edges(x_1)|_1; `pooling`, `strips`; `reversal_weight`, a
+classifier on a behind reversed gradients; `attributes`.
 Differences from the deck: (1) its L_id_recon names y_2, which contradicts the idea. (2) E_a has no identity head and
 learns from what G paints, so a is not detached there. (3) L_fine, which asks E_a for identity, is gone. (4) Those of
 DG-Net here: running norms see real pictures only, the teacher may learn along, terms are means over all pictures. (5) h
-is pooled by its maximum, as E_a's map is: the average of an instance-normed code is zero, whatever it shows.
+is pooled by its maximum, as E_a's map is: the average of an instance-normed code is zero. (6) `exchanged`.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ from tapetum.nets.structure_trunk import ReaderSettings, StructureReader
 
 Space = Literal["structure", "appearance", "both"]
 SPACES = {"structure": ["structure"], "appearance": ["appearance"], "both": ["structure", "appearance"]}
-_READER = ("width", "code_width", "dilations", "norm", "branch", "attached", "edges", "pooling", "strips")
+_READER = ("width", "code_width", "dilations", "norm", "branch", "attached", "pulled", "edges", "pooling", "strips")
 _CODE_TERMS = ("structure", "appearance", "cycle")
 
 
@@ -69,7 +70,10 @@ class StructureIdentitySettings(MethodSettings):
     attached: bool = Field(True, description="the identity's gradient reaches what s is made of")
     pooling: Literal["gem", "average", "max"] = Field("max", description="of h; average: see difference (5)")
     strips: int = Field(1, ge=1, description="horizontal strips of the maps that the head reads")
-    edges: Literal["none", "input", "branch"] = Field("none", description="four edge maps: none, beside grey, or apart")
+    pulled: bool = Field(True, description="painting's gradient reaches what identity is read from")
+    edges: Literal["none", "input", "alone", "branch"] = Field(
+        "none", description="four edge maps: none, beside grey, in its place, or read apart"
+    )
     edge_weight: float = Field(0.0, ge=0, description="of the edges that a swap shares with its structure's donor")
     metric: Metric = Field("none", description="on the vector before the head's norm")
     metric_weight: float = Field(1.0, ge=0)
@@ -91,6 +95,7 @@ class StructureIdentitySettings(MethodSettings):
     smoothing: float = Field(0.0, ge=0, lt=1, description="label smoothing of L_id on real pictures")
     erasing: float = Field(0.5, ge=0, le=1, description="share of real pictures erased for the identity losses")
     cross_modality: float = Field(0.5, ge=0, le=1, description="share of pairs of two lights")
+    exchanged: int | None = Field(None, ge=2, description="persons of a batch in pairs; None: all")
     reconstruction_weight: float = Field(5.0, ge=0, description="of L_simple; DG-Net: 5")
     cross_weight: float = Field(5.0, ge=0, description="of L_cross; DG-Net: 5")
     identity_weight: float = Field(2.0, ge=0, description="of L_id; DG-Net: 1 for the pictures, 1 for the partners")
@@ -127,23 +132,23 @@ class StructureIdentity(Method):
     def __init__(self, settings: StructureIdentitySettings, persons: int) -> None:
         super().__init__(settings, persons)
         self.settings = settings
-        self.E_s = _reader(settings)
+        same = {name: getattr(settings, name) for name in _READER}
+        self.E_s = StructureReader(ReaderSettings(settings.structure_trunk, settings.structure_weights, **same))
         self.E_a = AppearanceEncoder(settings.trunk, settings.weights, settings.width)
         self.G = Generator(self.E_s.code_channels, self.E_a.channels, settings.style_width)
         self.D = MultiScaleDiscriminator(settings.discriminator_width, settings.scales)
-        lengths, spaces = (
-            {"structure": self.E_s.length, "appearance": self.E_a.channels},
-            SPACES[settings.identity_space],
-        )
+        lengths = {"structure": self.E_s.length, "appearance": self.E_a.length}
+        spaces = SPACES[settings.identity_space]
         heads = (IdentityHead(lengths[space], settings.embedding, persons, settings.dropout) for space in spaces)
         self.heads = nn.ModuleDict(dict(zip(spaces, heads, strict=True)))
         self.light = ReversedClassifier(self.E_s.length, 2) if settings.alignment_weight > 0 else None
-        self.unknown = ReversedClassifier(self.E_a.channels, persons) if settings.reversal_weight > 0 else None
+        self.unknown = ReversedClassifier(self.E_a.length, persons) if settings.reversal_weight > 0 else None
         self.traits = nn.ModuleDict({name: nn.Linear(settings.embedding, n) for name, n in settings.attributes.items()})
         self.C: IdentityClassifier | None = None
         if settings.teacher_weight > 0:
             trunk = TrunkSettings(settings.trunk, "stem", settings.weights, settings.width)
-            self.C = IdentityClassifier(trunk, settings.embedding, persons, settings.teacher_weights)
+            given, edges, strips = settings.teacher_weights, settings.edges != "none", settings.strips
+            self.C = IdentityClassifier(trunk, settings.embedding, persons, given, edges=edges, strips=strips)
 
     def players(self) -> dict[str, nn.Module]:
         """D; G; E_s with the heads on it; E_a with those on it; and the teacher where it learns along."""
@@ -167,7 +172,7 @@ class StructureIdentity(Method):
             yield "teacher", {"identity": identity_loss(self.C(grey(images).expand(-1, 3, -1, -1)), persons)}
         looked_at, hit = erased(images, self.settings.erasing)
         maps, read = self.E_a(images), self.E_s(looked_at)
-        pairs = draw_pairs(batch.person, self.settings.cross_modality)
+        pairs = draw_pairs(batch.person, self.settings.cross_modality, self.settings.exchanged)
         codes, other = self.E_a.code(maps), pairs.other
         drawn = _Drawn(images[pairs.row], persons[pairs.row], other)
         with unrecorded(self.E_s):
@@ -293,8 +298,3 @@ class StructureIdentity(Method):
 
     def _risen(self, progress: Progress, weight: float) -> float:
         return progress.rising(self.settings.warmup, self.settings.rise, weight)
-
-
-def _reader(settings: StructureIdentitySettings) -> StructureReader:
-    same = {name: getattr(settings, name) for name in _READER}
-    return StructureReader(ReaderSettings(settings.structure_trunk, settings.structure_weights, **same))

@@ -13,7 +13,8 @@ What the deck leaves open is a setting; the defaults are those of METHODS 3.2: S
 the bottleneck's channels, M the other half and the two coarsest skips, F a linear layer and a batch norm.
 Differences: (1) pixel errors are means over all entries. (2) Options that the deck has not: `identity_weight`, a
 classifier on F; `generated_weight`, a classifier C of pictures that is frozen once it knows the training persons, with
--log p(y_3 | D_rgb(S_3, M_1)) - log p(y_1 | D_ir(S_1, M_3)); the triplet in both directions; the nearest X_3.
+-log p(y_3 | D_rgb(S_3, M_1)) - log p(y_1 | D_ir(S_1, M_3)); the triplet in both directions; the nearest X_3. For small
+networks from scratch: `edges` (S from a network of its own), `strips` and `painted_crops`.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tapetum.core import Batch, Modality
+from tapetum.data.row_drawing import draw_rows
 from tapetum.data.transforms import normalise, signed, unsigned
+from tapetum.errors import RecipeError
 from tapetum.losses.cross_triplet import random_other_person
 from tapetum.losses.identity import identity_loss
 from tapetum.losses.reconstruction import reconstruction_loss
@@ -35,7 +38,8 @@ from tapetum.losses.squared_triplet import nearest_other_person, squared_triplet
 from tapetum.methods.method import Method, MethodSettings, Pictures, Progress, Terms
 from tapetum.nets.backbones import TrunkSettings
 from tapetum.nets.code_split import CodeSplit, Split, joined
-from tapetum.nets.frozen import frozen
+from tapetum.nets.edge_code import EdgeCode
+from tapetum.nets.frozen import frozen, unrecorded
 from tapetum.nets.identity_classifier import IdentityClassifier
 from tapetum.nets.unet import Skips, UNetDecoder, UNetEncoder
 
@@ -50,6 +54,8 @@ class UNetDisentanglingSettings(MethodSettings):
     )
     split: Split = Field("channels", description="S and M are halves of the channels, of their means, or two heads")
     spatial: bool = Field(False, description="S stays a map; it can then carry the pose")
+    strips: int = Field(1, ge=1, description="horizontal strips that S is the mean of, each apart; METHODS 3.2: 1")
+    edges: bool = Field(False, description="S from edge maps alone, by a ResNet; METHODS 3.2: half of the bottleneck")
     skips: Skips = Field("coarse", description="past the bottleneck, as part of M: none, the two coarsest, or all")
     shared_encoder: bool = Field(False, description="one E for both lights; the deck: one each")
     feature: Literal["projected", "raw"] = Field("projected", description="f of F(S), or of S itself")
@@ -61,16 +67,19 @@ class UNetDisentanglingSettings(MethodSettings):
     identity_weight: float = Field(0.0, ge=0, description="of a classifier on f before it is scaled; the deck: none")
     generated_weight: float = Field(0.0, ge=0, description="of C on pictures with another person's S; the deck: none")
     margin: float = Field(0.3, ge=0)
+    painted_crops: int | None = Field(None, ge=1, description="of each person that are painted; the deck: all")
     triplet: Literal["random", "nearest"] = Field("random", description="X_3: any other person, or the nearest f")
     symmetric_triplet: bool = Field(False, description="infrared anchors too; the deck: RGB ones")
     classifier_until: float = Field(0.3, gt=0, lt=1, description="share of training in which C learns; then it is used")
-    trunk: str = Field("resnet50", description="of C: resnet10, resnet18, resnet34 or resnet50")
-    weights: str = Field("imagenet", description="what C starts from: imagenet, none, or a file")
-    width: int = Field(64, ge=8, description="channels of the first stage of C")
+    trunk: str = Field(
+        "resnet50", description="of C and of the edges' network: resnet10, resnet18, resnet34 or resnet50"
+    )
+    weights: str = Field("imagenet", description="what these start from: imagenet, none, or a file")
+    width: int = Field(64, ge=8, description="channels of their first stage")
 
 
 class Codes(NamedTuple):
-    """S: (N, C) or (N, C, h, w). M: (N, C, h, w). skips: more of M, maps of finer stages, coarsest first."""
+    """S: (N, C), (N, C, h, w) or (N, C, strips, 1). M: (N, C, h, w). skips: more of M, finer maps, coarsest first."""
 
     S: Tensor
     M: Tensor
@@ -89,15 +98,16 @@ class UNetDisentangling(Method):
     def __init__(self, settings: UNetDisentanglingSettings, persons: int) -> None:
         super().__init__(settings, persons)
         self.settings = settings
+        if settings.edges and (settings.split != "channels" or settings.spatial):
+            raise RecipeError("edges: S then has an encoder of its own. Take split 'channels' and spatial false.")
         sides = ["both"] if settings.shared_encoder else list(Modality)
         self.E = nn.ModuleDict({side: _encoder(settings) for side in sides})
         self.D = nn.ModuleDict({light: UNetDecoder(settings.widths, settings.skips) for light in Modality})
-        length = settings.embedding if settings.feature == "projected" else settings.widths[-1] // 2
+        length = settings.embedding if settings.feature == "projected" else _length(settings)
         self.classifier = nn.Linear(length, persons) if settings.identity_weight > 0 else None
         self.C: IdentityClassifier | None = None
         if settings.generated_weight > 0:
-            trunk = TrunkSettings(settings.trunk, "stem", settings.weights, settings.width)
-            self.C = IdentityClassifier(trunk, settings.embedding, persons)
+            self.C = IdentityClassifier(_trunk(settings), settings.embedding, persons)
 
     def players(self) -> dict[str, nn.Module]:
         """Encoders and decoders; and the classifier of pictures where there is one."""
@@ -112,27 +122,19 @@ class UNetDisentangling(Method):
         if self.C is not None and learning:
             seen = self.C(normalise(torch.cat([batch.rgb, batch.ir])))
             yield "classifier", {"identity": identity_loss(seen, y.repeat(2))}
-        one, two = self._taken_apart(X_1, Modality.RGB), self._taken_apart(X_2, Modality.IR)
-        features = [self._feature(codes.S, light) for codes, light in ((one, Modality.RGB), (two, Modality.IR))]
+        one, two, features = self._read(X_1, X_2)
         third = self._third(features, y)  # (N,): X_3 = X_2[third], y_3 = y[third]
-        (own_1, swapped_1), (own_2, swapped_2) = (  # D_rgb(S_1, M_1), D_rgb(S_2, M_1), D_ir(S_2, M_2), D_ir(S_1, M_2)
-            self._painted([one.S, two.S], one, Modality.RGB),
-            self._painted([two.S, one.S], two, Modality.IR),
-        )
-        weights = self.settings
-        recon = _error(X_1, own_1) + _error(X_2, own_2) + _error(X_2[third], own_2[third])
-        terms = {
-            "reconstruction": weights.reconstruction_weight * recon,
-            "cross": weights.cross_weight * (_error(X_1, swapped_1) + _error(X_2, swapped_2)),
-            "triplet": weights.triplet_weight * self._triplet(features, third),
-        }
-        if weights.cycle_weight > 0:
-            terms["cycle"] = weights.cycle_weight * self._cycle(X_1, X_2, swapped_1, swapped_2)
+        terms = {"triplet": self.settings.triplet_weight * self._triplet(features, third)}
         if self.classifier is not None:
             logits = self.classifier(torch.cat(features))
-            terms["identity"] = weights.identity_weight * identity_loss(logits, y.repeat(2))
+            terms["identity"] = self.settings.identity_weight * identity_loss(logits, y.repeat(2))
+        if self.settings.painted_crops is not None:
+            rows = draw_rows(y, len(y), self.settings.painted_crops)
+            X_1, X_2, y, one, two = X_1[rows], X_2[rows], y[rows], one.of(rows), two.of(rows)
+            third = self._third([feature[rows] for feature in features], y)
+        terms |= self._painting((X_1, X_2), one, two, third)
         if self.C is not None and not learning:
-            terms["generated"] = weights.generated_weight * self._recognised(one, two, third, y)
+            terms["generated"] = self.settings.generated_weight * self._recognised(one, two, third, y)
         yield "model", terms
 
     def embed(self, images: Tensor, modality: Modality) -> Tensor:
@@ -154,15 +156,42 @@ class UNetDisentangling(Method):
         """D(S, M) in [0, 1], by the decoder of M's light, as L_cross does; `modality`, that of S, changes nothing."""
         taken = self._decoder(modality).taken
         channels = [self.settings.widths[place] * 4 ** (k + 1) for k, place in enumerate(taken)]
-        M, *packed, light = structure.split([self.settings.widths[-1] // 2, *channels, 1], dim=1)
+        M, *packed, light = torch.split(structure, [self.settings.widths[-1] // 2, *channels, 1], dim=1)
         skips = [F.pixel_shuffle(maps, 2 ** (k + 1)) for k, maps in enumerate(packed)]
         rgb, ir = (self._decoder(side)(joined(appearance, M), skips) for side in Modality)
         pictures = torch.where(light.mean(dim=(1, 2, 3), keepdim=True) > 0.5, ir, rgb)
         return unsigned(pictures.float()).clamp(0, 1)
 
+    def _read(self, X_1: Tensor, X_2: Tensor) -> tuple[Codes, Codes, list[Tensor]]:
+        """The codes of both lights and f before it is scaled. One pass for a shared E, so that its norms see both."""
+        if not self.settings.shared_encoder:
+            one, two = self._taken_apart(X_1, Modality.RGB), self._taken_apart(X_2, Modality.IR)
+            return one, two, [self._feature(one.S, Modality.RGB), self._feature(two.S, Modality.IR)]
+        both = self._taken_apart(torch.cat([X_1, X_2]), Modality.RGB)
+        one, two = (both.of(rows) for rows in torch.arange(2 * len(X_1), device=X_1.device).chunk(2))
+        return one, two, list(self._feature(both.S, Modality.RGB).chunk(2))
+
+    def _painting(self, X: tuple[Tensor, Tensor], one: Codes, two: Codes, third: Tensor) -> dict[str, Tensor]:
+        """L_recon, L_cross and L_cycle."""
+        settings, (X_1, X_2) = self.settings, X
+        (own_1, swapped_1), (own_2, swapped_2) = (  # D_rgb(S_1, M_1), D_rgb(S_2, M_1), D_ir(S_2, M_2), D_ir(S_1, M_2)
+            self._painted([one.S, two.S], one, Modality.RGB),
+            self._painted([two.S, one.S], two, Modality.IR),
+        )
+        recon = _error(X_1, own_1) + _error(X_2, own_2) + _error(X_2[third], own_2[third])
+        terms = {
+            "reconstruction": settings.reconstruction_weight * recon,
+            "cross": settings.cross_weight * (_error(X_1, swapped_1) + _error(X_2, swapped_2)),
+        }
+        if settings.cycle_weight > 0:
+            with unrecorded(self.E):  # running norms see real pictures only
+                terms["cycle"] = settings.cycle_weight * self._cycle(X_1, X_2, swapped_1, swapped_2)
+        return terms
+
     def _taken_apart(self, x: Tensor, light: Modality) -> Codes:
-        maps = self._encoder(light)["maps"](x)
-        S, M = self._encoder(light)["split"](maps[-1])
+        encoder = self._encoder(light)
+        maps = encoder["maps"](x)
+        S, M = (encoder["S"](unsigned(x)), maps[-1]) if self.settings.edges else encoder["split"](maps[-1])
         return Codes(S, M, [maps[place] for place in self._decoder(light).taken])
 
     def _painted(self, S: list[Tensor], rest: Codes, light: Modality) -> tuple[Tensor, ...]:
@@ -172,14 +201,15 @@ class UNetDisentangling(Method):
         return painted.chunk(len(S))
 
     def _feature(self, S: Tensor, light: Modality) -> Tensor:
-        """f before it is scaled: (N, C) or (N, C, h, w) -> (N, embedding)."""
-        vector = S if S.ndim == 2 else S.mean(dim=(2, 3))
+        """f before it is scaled: S, of a spatial S its mean, through F -> (N, embedding)."""
+        vector = S.mean(dim=(2, 3)) if self.settings.spatial else S.flatten(1)
         feature: Tensor = self._encoder(light)["feature"](vector)
         return feature
 
     def _third(self, features: list[Tensor], y: Tensor) -> Tensor:
         if self.settings.triplet == "nearest":
-            return nearest_other_person(*(F.normalize(feature) for feature in features), y)
+            rgb, ir = (F.normalize(feature) for feature in features)
+            return nearest_other_person(rgb, ir, y)
         return random_other_person(y)
 
     def _triplet(self, features: list[Tensor], third: Tensor) -> Tensor:
@@ -212,15 +242,23 @@ class UNetDisentangling(Method):
 
 def _encoder(settings: UNetDisentanglingSettings) -> nn.ModuleDict:
     """E of one light, with its F."""
-    half = settings.widths[-1] // 2
-    project = nn.Sequential(nn.Linear(half, settings.embedding), nn.BatchNorm1d(settings.embedding))
-    return nn.ModuleDict(
-        {
-            "maps": UNetEncoder(settings.widths),
-            "split": CodeSplit(settings.widths[-1], settings.split, spatial=settings.spatial),
-            "feature": project if settings.feature == "projected" else nn.Identity(),
-        }
-    )
+    *finer, deepest = settings.widths
+    project = nn.Sequential(nn.Linear(_length(settings), settings.embedding), nn.BatchNorm1d(settings.embedding))
+    feature = project if settings.feature == "projected" else nn.Identity()
+    if settings.edges:
+        S = EdgeCode(_trunk(settings), deepest // 2, settings.strips)
+        return nn.ModuleDict({"maps": UNetEncoder([*finer, deepest // 2]), "S": S, "feature": feature})
+    split = CodeSplit(deepest, settings.split, spatial=settings.spatial, strips=settings.strips)
+    return nn.ModuleDict({"maps": UNetEncoder(settings.widths), "split": split, "feature": feature})
+
+
+def _trunk(settings: UNetDisentanglingSettings) -> TrunkSettings:
+    return TrunkSettings(settings.trunk, "stem", settings.weights, settings.width)
+
+
+def _length(settings: UNetDisentanglingSettings) -> int:
+    """Of what F reads."""
+    return settings.widths[-1] // 2 * settings.strips
 
 
 def _error(X: Tensor, painted: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 LUMA = (0.299, 0.587, 0.114)
+EDGE_FLOOR = 0.09  # the gradient that counts as noise in normalised pictures: 0.02 of [0, 1]
 
 
 class EdgeFront(nn.Module):

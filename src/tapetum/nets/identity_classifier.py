@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tapetum.nets.backbones import TrunkSettings, build_trunk
+from tapetum.nets.edges import EDGE_FLOOR, EdgeFront
 from tapetum.nets.heads import BNNeck, vector_head
 from tapetum.nets.pooling import global_pooling
 from tapetum.nets.pretrained import load_weights, read_weights
@@ -19,14 +20,26 @@ class IdentityClassifier(nn.Module):
 
     settings: of the trunk (`share_from` is "stem"); dimension: of the linear layer (published: 512); classes: persons.
     run_weights: "none", or the `model.safetensors` of a run of `two_stream` with the same trunk and `share_from: stem`,
-    `pooling: average`, `embedding: <dimension>`. forward: normalised pictures (N, 3, H, W) -> logits (N, classes).
+    `pooling: average`, `embedding: <dimension>`. edges: it reads four edge maps in place of colours; strips: of the
+    maps, each averaged by itself. forward: normalised pictures (N, 3, H, W) -> logits (N, classes).
     Raises RecipeError for weights that do not fit. Source: METHODS 9.1, teacher.
     """
 
-    def __init__(self, trunk: TrunkSettings, dimension: int, classes: int, run_weights: str = "none") -> None:
+    def __init__(
+        self,
+        trunk: TrunkSettings,
+        dimension: int,
+        classes: int,
+        run_weights: str = "none",
+        *,
+        edges: bool = False,
+        strips: int = 1,
+    ) -> None:
         super().__init__()
+        self.front = EdgeFront(floor=EDGE_FLOOR) if edges else None
+        trunk = replace(trunk, in_channels=EdgeFront.channels if edges else 3)
         self.trunk = build_trunk(trunk if run_weights == "none" else replace(trunk, weights="none"))
-        self.pool, _ = vector_head(self.trunk.channels, global_pooling("average"), 1, dimension)
+        self.pool, _ = vector_head(self.trunk.channels, global_pooling("average"), strips, dimension)
         self.neck = BNNeck(dimension, classes)
         if run_weights != "none":
             load_weights(self, read_weights(Path(run_weights)), run_weights)
@@ -34,7 +47,8 @@ class IdentityClassifier(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """(N, 3, H, W) -> (N, classes)."""
-        _, logits = self.neck(self.pool(self.trunk.shared(pictures.contiguous(memory_format=torch.channels_last))))
+        seen = pictures if self.front is None else self.front(pictures)
+        _, logits = self.neck(self.pool(self.trunk.shared(seen.contiguous(memory_format=torch.channels_last))))
         predicted: Tensor = logits
         return predicted
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tapetum.errors import RecipeError
@@ -70,6 +71,14 @@ class StructureEncoder(nn.Module):
 def grey(pictures: Tensor) -> Tensor:
     """The mean of the channels: (N, 3, H, W) -> (N, 1, H, W)."""
     return pictures.mean(dim=1, keepdim=True)
+
+
+def sketch(pictures: Tensor) -> Tensor:
+    """The grey picture at a structure code's size, each value a mean of 4 x 4: (N, 3, H, W) -> (N, 1, H/4, W/4).
+
+    For painters whose structure code is read from edges, which do not say which side of them is bright.
+    """
+    return F.avg_pool2d(grey(pictures), STRIDE)
 
 
 def check_size(pictures: Tensor, dilations: Sequence[int] = (1,)) -> None:

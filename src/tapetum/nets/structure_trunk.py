@@ -11,12 +11,10 @@ from torch import Tensor, nn
 
 from tapetum.errors import RecipeError
 from tapetum.nets.backbones import TrunkSettings, build_trunk
-from tapetum.nets.edges import EdgeFront
+from tapetum.nets.edges import EDGE_FLOOR, EdgeFront
 from tapetum.nets.pooling import Strips, global_pooling
 from tapetum.nets.resnet import RESNETS, resnet
 from tapetum.nets.structure_encoder import StructureEncoder, check_size, grey
-
-EDGE_FLOOR = 0.09  # the gradient that counts as noise: EdgeFront's 0.02 of [0, 1], in units of normalised pictures
 
 
 class Structure(NamedTuple):
@@ -30,13 +28,16 @@ class ShallowStructure(nn.Module):
     """A structure encoder, and identity from its code (the deck) or from a branch on the code (METHODS 10.3, H2).
 
     encoder: pictures -> s (N, channels, H/4, W/4). branch: layer2 to layer4 of a ResNet-10 on the code (8 x as many
-    channels, a quarter of its resolution). attached: whether the branch's gradient reaches the encoder.
+    channels, a quarter of its resolution). attached: whether the branch's gradient reaches the encoder. pulled: whether
+    a painter's does, through s.
     forward: (N, ..., H, W) -> `Structure`; `maps` is s itself without a branch.
     """
 
-    def __init__(self, encoder: nn.Module, channels: int, *, branch: bool = False, attached: bool = True) -> None:
+    def __init__(
+        self, encoder: nn.Module, channels: int, *, branch: bool = False, attached: bool = True, pulled: bool = True
+    ) -> None:
         super().__init__()
-        self.encoder, self.code_channels, self.attached = encoder, channels, attached
+        self.encoder, self.code_channels, self.attached, self.pulled = encoder, channels, attached, pulled
         self.branch: nn.Sequential | None = None
         self.channels = channels
         if branch:
@@ -48,22 +49,24 @@ class ShallowStructure(nn.Module):
         """(N, ..., H, W) -> s, maps."""
         s: Tensor = self.encoder(pictures)
         seen = s if self.attached else s.detach()
-        return Structure(s, seen if self.branch is None else self.branch(seen))
+        return Structure(s if self.pulled else s.detach(), seen if self.branch is None else self.branch(seen))
 
 
 class ResidualStructure(nn.Module):
     """A residual trunk as structure encoder: s after its layer1, through a 1 x 1 convolution; identity after layer4.
 
     trunk: settings of the trunk; `share_from` is "stem". code_channels: C of s (published: 128). attached: whether the
-    identity's gradient reaches what s is made of too. forward: (N, in_channels, H, W) -> `Structure`, H and W multiples
-    of 4. With ResNet-50: maps (N, 2048, H/16, W/16); 23,508,032 parameters and 256 C + C. Source: METHODS 10.4, item 1.
+    identity's gradient reaches what s is made of too; pulled: whether a painter's goes further than that 1 x 1
+    convolution. forward: (N, in_channels, H, W) -> `Structure`, H and W multiples of 4. With ResNet-50: maps (N, 2048,
+    H/16, W/16); 23,508,032 parameters and 256 C + C. Source: METHODS 10.4, item 1.
     """
 
-    def __init__(self, trunk: TrunkSettings, code_channels: int, *, attached: bool = True) -> None:
+    def __init__(self, trunk: TrunkSettings, code_channels: int, *, attached: bool = True, pulled: bool = True) -> None:
         super().__init__()
         built = build_trunk(trunk)
         stages = dict(built.shared.named_children())
-        self.code_channels, self.channels, self.attached = code_channels, built.channels, attached
+        self.code_channels, self.channels = code_channels, built.channels
+        self.attached, self.pulled = attached, pulled
         self.early = _chain(stages, ("stem", "layer1"))
         self.late = _chain(stages, ("layer2", "layer3", "layer4"))
         self.tap = nn.Conv2d(built.stage_channels["layer1"], code_channels, 1)
@@ -71,7 +74,8 @@ class ResidualStructure(nn.Module):
     def forward(self, pictures: Tensor) -> Structure:
         """(N, in_channels, H, W) -> s, maps."""
         near = self.early(pictures)
-        return Structure(self.tap(near).contiguous(), self.late(near if self.attached else near.detach()))
+        s = self.tap(near if self.pulled else near.detach()).contiguous()
+        return Structure(s, self.late(near if self.attached else near.detach()))
 
 
 def _chain(stages: Mapping[str, nn.Module], names: tuple[str, ...]) -> nn.Sequential:
@@ -86,9 +90,9 @@ class ReaderSettings:
     """What a `StructureReader` is made of.
 
     kind: "shallow" or a residual trunk's name; weights, width: of that trunk. code_width, dilations, norm: of the
-    shallow encoder; its code, and that of a trunk, has 8 code_width channels. branch, attached: see `ShallowStructure`.
-    edges: "none", "input" (four edge maps beside grey) or "branch" (an encoder of their own, its vector added).
-    pooling, strips: of the maps that identity is read from.
+    shallow encoder; its code, and that of a trunk, has 8 code_width channels. branch, attached and
+    pulled: see `ShallowStructure`. edges: "none", "input" (four edge maps beside grey), "alone" (in place of grey) or
+    "branch" (an encoder of their own, its vector added). pooling, strips: of the maps that identity is read from.
     """
 
     kind: str = "shallow"
@@ -99,6 +103,7 @@ class ReaderSettings:
     norm: str = "instance"
     branch: bool = False
     attached: bool = True
+    pulled: bool = True
     edges: str = "none"
     pooling: str = "max"
     strips: int = 1
@@ -141,7 +146,9 @@ class StructureReader(nn.Module):
         """(N, 3, H, W) -> s, vector."""
         check_size(pictures)
         seen = grey(pictures)
-        if self.settings.edges == "input":
+        if self.settings.edges == "alone":
+            seen = self.front(pictures)
+        elif self.settings.edges == "input":
             seen = torch.cat([seen, self.front(pictures)], dim=1)
         elif self.settings.kind != "shallow":
             seen = seen.expand(-1, 3, -1, -1)
@@ -165,9 +172,10 @@ def _check_average(settings: ReaderSettings) -> None:
 
 def _structure(settings: ReaderSettings) -> ShallowStructure | ResidualStructure:
     channels = 8 * settings.code_width
-    inputs = EdgeFront.channels + 1 if settings.edges == "input" else None
+    inputs = {"input": EdgeFront.channels + 1, "alone": EdgeFront.channels}.get(settings.edges)
+    flows = {"attached": settings.attached, "pulled": settings.pulled}
     if settings.kind == "shallow":
         encoder = StructureEncoder(inputs or 1, settings.code_width, settings.dilations, settings.norm)
-        return ShallowStructure(encoder, channels, branch=settings.branch, attached=settings.attached)
+        return ShallowStructure(encoder, channels, branch=settings.branch, **flows)
     trunk = TrunkSettings(settings.kind, "stem", settings.weights, settings.width, in_channels=inputs or 3)
-    return ResidualStructure(trunk, channels, attached=settings.attached)
+    return ResidualStructure(trunk, channels, **flows)

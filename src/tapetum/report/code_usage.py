@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, fields
 
 import torch
 from torch import Tensor
@@ -48,6 +49,13 @@ def code_usage(method: Generative, pictures: Pictures, person: Tensor) -> CodeUs
     )
     x = pictures.images
     return CodeUsage(*(_apart(a, b) for a, b in ((own, x), (other, x), (none, x), (own, other), (x, x[rows]))))
+
+
+def mean_usage(found: Sequence[tuple[int, CodeUsage]]) -> CodeUsage:
+    """The usage over several batches, each given with its number of pictures."""
+    total = sum(count for count, _ in found)
+    rows = [(count / total, astuple(usage)) for count, usage in found]
+    return CodeUsage(*(sum(share * values[place] for share, values in rows) for place in range(len(fields(CodeUsage)))))
 
 
 def _next_other(person: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Training curves from a run's log: the losses, the validation scores that selected the model, the learning rate.
+"""Training curves from a run's log: losses, the validation scores that select, rates, watched numbers.
 
 The log names a loss `<player>/<term>`, a score `val/<metric>`, a rate `learning_rate/<player>` and a number that
 a method watches `watched/<name>`. It counts epochs from 0, and what is shown to a person counts them from 1.
@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from tapetum.core import FloatArray, IntArray
 from tapetum.report.figures import COLOURS, DASHES, INK, axes, inline_svg, legend
@@ -20,6 +21,7 @@ from tapetum.training_log import read_log
 
 _POINTS = 160  # a longer curve is drawn as the means of this many stretches
 _RATE = "learning_rate/"
+_WATCHED = "watched/"
 _SCORES = {"val/mAP": "mAP", "val/r1": "rank 1"}
 
 
@@ -84,22 +86,42 @@ def validation_figure(curves: Mapping[str, Curve]) -> Markup | None:
 
 def rate_figure(curves: Mapping[str, Curve]) -> Markup | None:
     """The learning rate of every player; None when none was logged."""
-    rates = {name.removeprefix(_RATE): curve for name, curve in curves.items() if name.startswith(_RATE)}
+    rates = _of_kind(curves, _RATE)
     if not rates:
         return None
-    figure, plot = axes("training step", "learning rate")
-    for index, (player, curve) in enumerate(sorted(rates.items())):
-        colour, dash = COLOURS[index % len(COLOURS)], DASHES[index % len(DASHES)]
-        plot.plot(curve.step, curve.value, color=colour, linestyle=dash, linewidth=1.8, label=player)
-    plot.set_ylim(bottom=0)
+    figure, plot = _drawn(rates, "learning rate")
     if len(rates) > 1:
         legend(figure, columns=2)
-    return inline_svg(figure, "learning-rate", f"Learning rate over training. {_ends(dict(sorted(rates.items())))}")
+    plot.set_ylim(bottom=0)
+    return inline_svg(figure, "learning-rate", f"Learning rate over training. {_ends(rates)}")
+
+
+def watched_figure(curves: Mapping[str, Curve]) -> Markup | None:
+    """The learned numbers that the method watches, such as Hi-CMD's share of shape; None when it watches none."""
+    watched = _of_kind(curves, _WATCHED)
+    if not watched:
+        return None
+    figure, _ = _drawn(watched, "learned number")
+    legend(figure, columns=2)
+    return inline_svg(figure, "watched", f"Learned numbers over training. {_ends(watched)}")
+
+
+def _of_kind(curves: Mapping[str, Curve], kind: str) -> dict[str, Curve]:
+    """The curves whose names begin so, by the rest of the name, in its order."""
+    return {name.removeprefix(kind): curves[name] for name in sorted(curves) if name.startswith(kind)}
+
+
+def _drawn(curves: Mapping[str, Curve], ylabel: str) -> tuple[Figure, Axes]:
+    figure, plot = axes("training step", ylabel)
+    for index, (name, curve) in enumerate(curves.items()):
+        colour, dash = COLOURS[index % len(COLOURS)], DASHES[index % len(DASHES)]
+        plot.plot(curve.step, curve.value, color=colour, linestyle=dash, linewidth=1.8, label=name)
+    return figure, plot
 
 
 def _losses(curves: Mapping[str, Curve]) -> dict[str, Curve]:
     """The losses by term; where several players have some, by player and term."""
-    losses = {name: curve for name, curve in curves.items() if not name.startswith(("val/", "watched/", _RATE))}
+    losses = {name: curve for name, curve in curves.items() if not name.startswith(("val/", _WATCHED, _RATE))}
     players = {name.partition("/")[0] for name in losses}
     return {name.partition("/")[2]: curve for name, curve in losses.items()} if len(players) == 1 else losses
 

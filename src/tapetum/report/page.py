@@ -15,7 +15,7 @@ from tapetum.core import Crop, Protocol
 from tapetum.embedding_table import EmbeddingTable
 from tapetum.evaluation.query_results import QueryResults
 from tapetum.outputs import atomic_file
-from tapetum.report.curves import loss_figure, rate_figure, read_curves, validation_figure
+from tapetum.report.curves import loss_figure, rate_figure, read_curves, validation_figure, watched_figure
 from tapetum.report.diagnosis import diagnosis_view, subject_of
 from tapetum.report.examples import Example, Examples, choose_examples
 from tapetum.report.figures import cmc_figure, picture_uri
@@ -40,6 +40,7 @@ class ReportedRun:
     results: the content of `results.json`.   log: the run's `log.csv`.
     table, protocol: the embedded crops, and the trials that are diagnosed and whose first one the strips come from.
     queries: the single queries beside the results.
+    painting: what a generative run paints (`painting_view.painting_view`); None for other methods, without a sentence.
     """
 
     title: str
@@ -49,6 +50,7 @@ class ReportedRun:
     table: EmbeddingTable | None = None
     protocol: Protocol | None = None
     queries: QueryResults | None = None
+    painting: Mapping[str, Any] | None = None
 
 
 def write_report(output: Path, run: ReportedRun, *, queries: int = 6, seed: int = 0) -> Path:
@@ -84,6 +86,7 @@ def _view(run: ReportedRun, queries: int, seed: int) -> dict[str, Any]:
         "training": _training(run.log),
         "strips": _strips(run, queries, seed),
         "diagnosis": _diagnosis(run, next(iter(settings), None), seed),
+        "painting": run.painting,
         "seed": seed,
         "facts": _facts(run.record),
         "details": _details({**run.record, "evaluation": results.get("made")}),
@@ -101,6 +104,7 @@ def _training(log: Path | None) -> dict[str, Markup]:
         "Losses": loss_figure(curves),
         "Validation": validation_figure(curves),
         "Learning rate": rate_figure(curves),
+        "Learned numbers": watched_figure(curves),
     }
     return {name: figure for name, figure in drawn.items() if figure is not None}
 

@@ -17,14 +17,18 @@ from tapetum.evaluation.mixed import mixed
 from tapetum.evaluation.protocols import between_modalities, protocol_for, sysu
 from tapetum.evaluation.query_results import QueryResults, query_results_path, read_query_results
 from tapetum.outputs import check_place
+from tapetum.report.look import Look, paints
 from tapetum.report.page import ReportedRun, write_report
 from tapetum.run_folder import EMBEDDINGS, LOG, RECORD, RESULTS, read_record, read_run_recipe
 
 
-def report_run(run: Path, output: Path, *, queries: int = 6, seed: int = 0) -> tuple[Mapping[str, Any] | None, Path]:
+def report_run(
+    run: Path, output: Path, *, queries: int = 6, seed: int = 0, look: Look | None = None
+) -> tuple[Mapping[str, Any] | None, Path]:
     """Write the page about `run` to `output`; returns the run's results (None before `tapetum evaluate`) and the page.
 
-    Raises RunError for a folder that is no run, or results of other embeddings.
+    look: how a generative run is looked at; its pictures become PNG files too, in a folder beside the page.
+    Raises RunError for a folder that is no run, or results of other embeddings, and what `look_at` raises.
     """
     check_place(output)
     if not (run / RECORD).is_file():
@@ -42,8 +46,26 @@ def report_run(run: Path, output: Path, *, queries: int = 6, seed: int = 0) -> t
         table=table,
         protocol=_protocol(table, results),
         queries=_read_queries(run, record) if results is not None else None,
+        painting=_painting(run, str(recipe["method"]), table, look or Look(seed=seed), output),
     )
     return results, write_report(output, reported, queries=queries, seed=seed)
+
+
+def _painting(
+    run: Path, method: str, table: EmbeddingTable | None, look: Look, output: Path
+) -> Mapping[str, Any] | None:
+    """What the page shows of a generative run, whose sheets are also written beside it; None for other methods."""
+    if not paints(method, look):
+        return None
+    from tapetum.report.painting import look_at  # it takes seconds, and other methods need nothing of it
+    from tapetum.report.painting_view import painting_view
+    from tapetum.report.sheets import write_sheet
+
+    painting = look_at(run, table, look)
+    folder = output.with_name(f"{output.stem}_pictures")
+    for sheet in painting.sheets:
+        write_sheet(folder, sheet)
+    return painting_view(painting, folder.name)
 
 
 def _protocol(table: EmbeddingTable | None, results: Mapping[str, Any] | None) -> Protocol | None:
