@@ -55,12 +55,14 @@ SWITCHES: Mapping[str, Mapping[str, Any]] = {
     "alignment": {"settings.alignment_weight": 0.1},
     "ResNet trunk": {"settings.structure_trunk": "resnet10", "settings.structure_weights": "none"},
     "edges as input": {"settings.edges": "input"},
+    "edges alone": {"settings.edges": "alone"},
     "edges as branch": {"settings.edges": "branch"},
     "edges of swaps": {"settings.edge_weight": 1.0},
     "strips, averaged": {"settings.strips": 4, "settings.pooling": "average"},
     "identity before painting": {"settings.identity_weight": 20.0},
     "smoothing": {"settings.smoothing": 0.1},
     "no identity in a": {"settings.reversal_weight": 0.1},
+    "painting kept from E_s": {"settings.pulled": False},
     "attributes": {"settings.attributes": WORN, "data.attributes": "attributes.csv"},
 }
 SHALLOW = ("deep identity branch", "deep branch, detached", "batch norm", "half instance, half batch norm")

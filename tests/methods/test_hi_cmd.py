@@ -129,8 +129,21 @@ def test_the_proportion_of_shape_is_learned_and_watched():
     assert method.watched()["shape"].item() == pytest.approx(0.7)
 
 
-def test_no_network_is_copied_and_running_norms_see_real_pictures_only(monkeypatch):
-    method = made()
+def test_a_residual_prototype_is_one_for_both_lights():
+    method = made(prototype_trunk="resnet10", edges=True).eval()
+    # Stem of 7 x 7 on four edge maps, and one block of two 3 x 3, at width 8, each with a batch norm of 16 numbers.
+    assert count(method.E_p) == 4 * 8 * 49 + 2 * 8 * 8 * 9 + 3 * 16
+    codes = {}
+    for light in Modality:
+        with torch.inference_mode():
+            codes[light], _ = method.codes(Pictures(batch().rgb, light))
+    assert codes[Modality.RGB].shape == (6, 9, 8, 4)
+    assert torch.equal(codes[Modality.RGB], codes[Modality.IR])
+
+
+@pytest.mark.parametrize("settings", [{}, {"prototype_trunk": "resnet10", "erasing": 0.5}])
+def test_no_network_is_copied_and_running_norms_see_real_pictures_only(monkeypatch, settings):
+    method = made(**settings)
     monkeypatch.setattr(copy, "deepcopy", lambda *_: pytest.fail("a network was copied"))
     one_step(method)
     one_step(method, ODD)
@@ -269,5 +282,6 @@ def test_with_edges_g_knows_what_is_bright_and_the_prototype_does_not():
 
 def test_sizes_that_cannot_be_painted_are_refused():
     wide = Batch(torch.rand(4, 3, 32, 18), torch.rand(4, 3, 32, 18), torch.tensor([0, 0, 1, 1]))
-    with pytest.raises(RecipeError, match="32 x 18 pixels; a generator paints multiples of 4"):
-        list(made().step(wide, EVEN))
+    for settings in ({}, {"prototype_trunk": "resnet10"}):
+        with pytest.raises(RecipeError, match="32 x 18 pixels; a generator paints multiples of 4"):
+            list(made(**settings).step(wide, EVEN))

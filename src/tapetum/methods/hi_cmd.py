@@ -51,7 +51,7 @@ from tapetum.nets.frozen import frozen, unrecorded
 from tapetum.nets.generator import Generator
 from tapetum.nets.identity_head import IdentityHead
 from tapetum.nets.mixed_feature import MixedFeature
-from tapetum.nets.structure_encoder import StructureEncoder, sketch
+from tapetum.nets.structure_encoder import StructureEncoder, check_size, sketch
 
 PROTOTYPE_SLOPE = 0.3  # of the leaky ReLU in E_p
 
@@ -188,6 +188,7 @@ class HiCmd(Method):
         return denormalise(self.G(structure, appearance).float()).clamp(0, 1)
 
     def _input(self, x: Tensor) -> Tensor:
+        check_size(x)
         seen: Tensor = x if self.front is None else self.front(x)
         return seen
 

@@ -76,7 +76,10 @@ def reconstruct(method: Generative, pictures: Pictures) -> Tensor:
 
 
 def swap(method: Generative, structures: Pictures, appearances: Pictures) -> Tensor:
-    """Row i: the structure of `structures` row i in the appearance of `appearances` row i, in that one's light."""
+    """Row i: the structure of `structures` row i in the appearance of `appearances` row i.
+
+    In the light of that appearance; in the structure's where a method's structure code holds the light (the U-Net).
+    """
     structure, _ = method.codes(structures)
     _, appearance = method.codes(appearances)
     return method.paint(structure, appearance, appearances.modality)
