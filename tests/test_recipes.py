@@ -22,17 +22,30 @@ def of_name(name: str) -> Recipe:
     return read_recipe(Path(__file__).parents[1] / "recipes" / "two_stream" / f"{name}.yaml")
 
 
-@pytest.mark.parametrize("path", RECIPES, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_it_constructs_trains_a_step_and_embeds(path):
-    # Weights are drawn, so that nothing is fetched; 2 persons x 1 crop keep a full-size step to some seconds.
-    recipe = read_recipe(path)
-    fields = find_method(recipe.method).Settings.model_fields
-    drawn = [f"settings.{name}=none" for name in ("weights", "structure_weights") if name in fields]
-    recipe = read_recipe(path, drawn)
-    assert recipe.data.dataset in dataset_names()
+def alike() -> list[list[Path]]:
+    """The recipes of one method with the same settings and image size: what differs is the data and the schedule."""
+    found: dict[str, list[Path]] = {}
+    for path in RECIPES:
+        recipe = read_recipe(path)
+        found.setdefault(f"{recipe.method} {sorted(recipe.settings.items())} {recipe.image}", []).append(path)
+    return list(found.values())
+
+
+def drawn(path: Path) -> Recipe:
+    """The recipe with drawn weights, so that nothing is fetched."""
+    fields = find_method(read_recipe(path).method).Settings.model_fields
+    return read_recipe(path, [f"settings.{name}=none" for name in ("weights", "structure_weights") if name in fields])
+
+
+@pytest.mark.parametrize("paths", alike(), ids=lambda paths: " ".join(f"{p.parent.name}/{p.stem}" for p in paths))
+def test_it_constructs_trains_a_step_and_embeds(paths):
+    # 2 persons x 1 crop keep a full-size step to some seconds; recipes that are alike share it.
+    recipe, *others = (drawn(path) for path in paths)
     torch.manual_seed(recipe.seed)
     method = build_method(recipe, persons=3)
-    optimisers = {name: build_optimiser(player, recipe.optimisers[name]) for name, player in method.players().items()}
+    for one in (*others, recipe):
+        assert one.data.dataset in dataset_names()
+        optimisers = {name: build_optimiser(player, one.optimisers[name]) for name, player in method.players().items()}
     images = (3, recipe.image.height, recipe.image.width)
     shape = images if method.vector_length is None else (method.vector_length,)
     batch = Batch(torch.rand(2, *shape), torch.rand(2, *shape), torch.tensor([0, 2]))
