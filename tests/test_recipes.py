@@ -37,16 +37,35 @@ def drawn(path: Path) -> Recipe:
     return read_recipe(path, [f"settings.{name}=none" for name in ("weights", "structure_weights") if name in fields])
 
 
-@pytest.mark.parametrize("paths", alike(), ids=lambda paths: " ".join(f"{p.parent.name}/{p.stem}" for p in paths))
+def named(paths: list[Path]) -> str:
+    return " ".join(f"{path.parent.name}/{path.stem}" for path in paths)
+
+
+def paints(paths: list[Path]) -> bool:
+    return hasattr(find_method(read_recipe(paths[0]).method), "paint")
+
+
+@pytest.mark.parametrize("paths", alike(), ids=named)
 def test_it_constructs_trains_a_step_and_embeds(paths):
-    # 2 persons x 1 crop keep a full-size step to some seconds; recipes that are alike share it.
+    # 2 persons x 1 crop keep a full-size step to some seconds; recipes that are alike share it. Painting takes ten
+    # times as long: here at half the height and width, and whole in the test below.
+    one_step(paths, shrunk=2 if paints(paths) and read_recipe(paths[0]).image.height > 128 else 1)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("paths", [paths for paths in alike() if paints(paths)], ids=named)
+def test_it_paints_at_its_full_size(paths):
+    one_step(paths, shrunk=1)
+
+
+def one_step(paths: list[Path], shrunk: int) -> None:
     recipe, *others = (drawn(path) for path in paths)
     torch.manual_seed(recipe.seed)
     method = build_method(recipe, persons=3)
     for one in (*others, recipe):
         assert one.data.dataset in dataset_names()
         optimisers = {name: build_optimiser(player, one.optimisers[name]) for name, player in method.players().items()}
-    images = (3, recipe.image.height, recipe.image.width)
+    images = (3, recipe.image.height // shrunk, recipe.image.width // shrunk)
     shape = images if method.vector_length is None else (method.vector_length,)
     batch = Batch(torch.rand(2, *shape), torch.rand(2, *shape), torch.tensor([0, 2]))
     before = {name: value.clone() for name, value in method.named_parameters()}
