@@ -36,7 +36,7 @@ demo: setup  ## Draw people, train, embed, evaluate, search, and write runs/demo
 	@echo "  $(BIN)/tapetum train recipes/two_stream/sysu_mm01.yaml --root /path/to/SYSU-MM01 --output runs/sysu"
 
 test: setup  ## Run the tests
-	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4
 
 check: setup format lint types imports test  ## Formatter, linter, type checker, import contract and tests
 
