@@ -168,6 +168,20 @@ def test_a_generated_picture_is_whom_its_appearance_shows(monkeypatch):
     assert seen == [everybody, everybody, appearance, structure]  # L_id, L_fine, L_id_recon, L_fine of swaps
 
 
+def test_a_cycle_paints_each_swap_in_the_appearance_of_its_opposite(monkeypatch):
+    # x_1 is G(E_a(x_2^1), E_s(x_1^2)): the appearance that 1 lent comes back from the other swap of the pair.
+    method, drawn, coded, painted = made(reencode_detached=0.0), [], [], []
+    draw, code = module.draw_pairs, method.E_a.code
+    monkeypatch.setattr(module, "draw_pairs", lambda *given: drawn.append(draw(*given)) or drawn[-1])
+    monkeypatch.setattr(method.E_a, "code", lambda maps: coded.append(code(maps)) or coded[-1], raising=False)
+    method.G.register_forward_hook(lambda network, given, made: painted.append(given))
+    one_step(method)
+    (pairs,), swaps = drawn, coded[-1]
+    assert painted[-1][1].shape == swaps.shape
+    assert torch.equal(painted[-1][1], swaps[pairs.other])
+    assert not torch.equal(painted[-1][1], swaps)
+
+
 def test_warm_up_is_a_fraction_of_training():
     # Published: nothing until 30,000 of 100,000, then + 0.0005 an iteration: 1 after 2,000, 2 after 4,000.
     published = {"warmup": 0.3, "rise": 0.02, "reencode_detached": 0.0}

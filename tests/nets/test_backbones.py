@@ -193,6 +193,8 @@ def test_bad_settings():
         build_trunk(TrunkSettings("resnet10", "layer5"))
     with pytest.raises(RecipeError, match="width is 0"):
         build_trunk(TrunkSettings(width=0))
+    with pytest.raises(RecipeError, match=r"width is 7\. Give a whole number of at least 8"):
+        build_trunk(TrunkSettings("resnet10", width=7))
     with pytest.raises(RecipeError, match="width 64 and 3 channels, not 32 and 3"):
         build_trunk(TrunkSettings("resnet18", weights="imagenet", width=32))
     with pytest.raises(RecipeError, match="no ImageNet weights of 'resnet10'"):
