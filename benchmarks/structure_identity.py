@@ -44,6 +44,7 @@ BASES = {
     STRONG: "structure_identity/strong_synthetic.yaml",
     DGNET: "dgnet/synthetic.yaml",
 }
+PAINTING = ("reconstruction", "cross", "generated", "adversarial", "structure", "appearance", "cycle", "teacher")
 WORN = {"upper": 5, "lower": 5, "hair": 7, "headwear": 4, "carried": 5}  # columns of attributes.csv and their classes
 SWITCHES: Mapping[str, Mapping[str, Any]] = {
     "deep identity branch": {"settings.branch": True},
@@ -64,6 +65,7 @@ SWITCHES: Mapping[str, Mapping[str, Any]] = {
     "no identity in a": {"settings.reversal_weight": 0.1},
     "painting kept from E_s": {"settings.pulled": False},
     "attributes": {"settings.attributes": WORN, "data.attributes": "attributes.csv"},
+    "nothing painted": {f"settings.{term}_weight": 0.0 for term in PAINTING},
 }
 SHALLOW = ("deep identity branch", "deep branch, detached", "batch norm", "half instance, half batch norm")
 

@@ -18,11 +18,13 @@ from safetensors.torch import load_file
 from tapetum.core import Dataset
 from tapetum.data.sysu_mm01 import read
 from tapetum.errors import DataError, OutputError, RecipeError, RunError
+from tapetum.recipe import read_recipe
 from tapetum.training import arithmetic, build_method, train
 from tapetum.training_log import read_log
 from tiny_recipe import TINY, tiny_recipe
 
 HERE = Path(__file__).parent
+RECIPES = HERE.parent / "recipes"
 
 
 @pytest.fixture(scope="module")
@@ -111,6 +113,9 @@ def test_what_cannot_be_trained_is_refused_in_a_sentence(dataset, tmp_path):
     alone = Dataset(dataset.name, dataset.root, dataset.crops, {"train": dataset.rows("train")})
     with pytest.raises(RecipeError, match="has no validation persons to select on"):
         train(tiny_recipe(), alone, tmp_path / "f")
+    painting = read_recipe(RECIPES / "unet_disentangling" / "synthetic.yaml", ["image.width=30"])
+    with pytest.raises(RecipeError, match="64 x 30 pixels cannot be halved 3 times and painted again"):
+        train(painting, dataset, tmp_path / "g")
     assert not any(tmp_path.iterdir()), "a refused recipe must leave no folder behind"
 
 

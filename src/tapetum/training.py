@@ -22,10 +22,10 @@ import torch
 from pytorch_lightning.callbacks import RichProgressBar
 
 from tapetum.base_run import read_base
-from tapetum.core import Dataset
+from tapetum.core import Dataset, Modality
 from tapetum.errors import DataError, OutputError, RecipeError, RunError
 from tapetum.evaluation.spread import COLLAPSED, spread
-from tapetum.methods.method import Method, MethodSettings, find_method
+from tapetum.methods.method import Generative, Method, MethodSettings, Pictures, find_method, reconstruct
 from tapetum.model_file import read_description, save_model
 from tapetum.recipe import Recipe, on_vectors, validate
 from tapetum.run_folder import BASE_VECTORS, CHECKPOINT, PIXELS, begin, finish, is_begun, read_record
@@ -63,6 +63,7 @@ def train(
         return output
     torch.manual_seed(recipe.seed)
     method = build_method(recipe, _number_of_persons(recipe, dataset))
+    _try_painting(method, recipe)
     data = training_data(method, recipe, dataset, base, output, workers)
     epoch_end = _EpochEnd(Loop(method, recipe, data), dataset, output, origin)
     if recipe.schedule.epochs == 0:
@@ -121,6 +122,16 @@ def build_method(recipe: Recipe, persons: int) -> Method:
             f" the recipe names {', '.join(sorted(given)) or 'none'}. Give each player one optimiser."
         )
     return method
+
+
+def _try_painting(method: Method, recipe: Recipe) -> None:
+    """Raise the method's RecipeError for a picture size that it cannot paint, before anything is written."""
+    if isinstance(method, Generative):
+        blank = torch.zeros(1, 3, recipe.image.height, recipe.image.width)
+        method.eval()
+        with torch.no_grad():
+            reconstruct(method, Pictures(blank, Modality.RGB))
+        method.train()
 
 
 def arithmetic(precision: str) -> Literal["32-true", "bf16-mixed"]:
