@@ -112,6 +112,7 @@ ROWS: Mapping[str, Row] = {
     "SDL, without its idea": Row("sdl", {"additive_weight": 0.0, "dispeller_weight": 0.0, "code": "x"}),
     "SDL": Row("sdl"),
     "frame, identity alone": Row("two_stream", {"metric_weight": 0.0}),
+    "frame, identity alone, mirror": Row("two_stream", {"metric_weight": 0.0, "mirror": True}),
     "frame, batch-hard": Row("two_stream", _HARD),
     "frame, weighted": Row("two_stream", {"metric": "weighted"}),
     "AGW": Row("two_stream", {"metric": "weighted", "non_local_channels": 1, "pooling": "gem", "gem_power": 3.0}),

@@ -33,6 +33,13 @@ def test_numbers_in_the_code_are_read_and_others_are_not():
     assert read_numbers(KNOWING, both)[2] == pytest.approx(read_numbers(KNOWING, OF_PERSON)[0]), "each on its own"
 
 
+def test_one_strange_code_does_not_decide_the_score():
+    strange = NUMBER.copy()
+    strange[0] *= 1e6  # read as it is, its answer would be a million times too large
+    score = read_numbers(make_folds(strange, PERSONS), NUMBER)
+    assert (score > -1).all() and (score < 1).all()
+
+
 def test_a_code_that_only_names_persons_says_nothing_of_new_ones():
     names = np.eye(30)[PERSONS]
     assert read_numbers(make_folds(names, PERSONS), OF_PERSON)[0] < 0.05

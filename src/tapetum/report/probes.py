@@ -62,8 +62,9 @@ def _reduced(codes: FloatArray, fitted: IntArray) -> FloatArray:
 def read_numbers(folds: Folds, values: FloatArray) -> FloatArray:
     """R^2 of ridge regression for each column of `values` (N, K): 1 is perfect, 0 a guess of the mean, (K,).
 
-    Persons whom the probe was fitted on are never asked; each column's ridge is chosen among the fitting persons. Below
-    0 it is worse than the guess. A column that never changes gets 0.
+    Persons whom the probe was fitted on are never asked; each column's ridge is chosen among the fitting persons. An
+    answer outside of the values fitted counts as the nearest of them, so that one strange code cannot decide the score.
+    Below 0 it is worse than the guess. A column that never changes gets 0.
     """
     missed, guessed = np.zeros(values.shape[1]), np.zeros(values.shape[1])
     for fitted, asked, codes in folds.parts:
@@ -89,9 +90,10 @@ def _chosen_ridge(codes: FloatArray, values: FloatArray, person: IntArray) -> Fl
 def _missed(
     alphas: FloatArray, fitted: tuple[FloatArray, FloatArray], asked: tuple[FloatArray, FloatArray]
 ) -> FloatArray:
-    """Squared errors of a ridge regression, a sum for each column: (K,)."""
+    """Squared errors of a ridge regression, a sum for each column: (K,). No answer leaves the range of those fitted."""
     probe = Ridge(alphas, solver="cholesky").fit(*fitted)
-    error: FloatArray = np.square(asked[1] - probe.predict(asked[0]).reshape(asked[1].shape)).sum(axis=0)
+    answers = probe.predict(asked[0]).reshape(asked[1].shape).clip(fitted[1].min(axis=0), fitted[1].max(axis=0))
+    error: FloatArray = np.square(asked[1] - answers).sum(axis=0)
     return error
 
 
