@@ -65,7 +65,10 @@ SWITCHES: Mapping[str, Mapping[str, Any]] = {
     "no identity in a": {"settings.reversal_weight": 0.1},
     "painting kept from E_s": {"settings.pulled": False},
     "attributes": {"settings.attributes": WORN, "data.attributes": "attributes.csv"},
-    "nothing painted": {f"settings.{term}_weight": 0.0 for term in PAINTING},
+    "nothing painted": {
+        **{f"settings.{term}_weight": 0.0 for term in PAINTING},
+        **{f"optimisers.{player}": None for player in ("discriminator", "teacher")},  # who then has nothing to learn
+    },
 }
 SHALLOW = ("deep identity branch", "deep branch, detached", "batch norm", "half instance, half batch norm")
 
@@ -149,6 +152,8 @@ def recipe_of(given: argparse.Namespace, name: str, seed: int) -> Recipe:
     raw["batch"]["steps_per_epoch"] = given.batches // raw["schedule"]["epochs"]
     for key, value in rows()[name].items():
         *group, leaf = key.split(".", 1)
+        if group == ["optimisers"] and value is None:
+            continue
         (raw[group[0]] if group else raw)[leaf] = value
     file = given.output / "recipes" / f"{slug(name)}-{seed}.yaml"
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ import torch
 
 from tapetum.errors import RecipeError
 from tapetum.nets.backbones import TrunkSettings
+from tapetum.nets.frozen import frozen
 from tapetum.nets.structure_trunk import ReaderSettings, ResidualStructure, StructureReader
 
 SMALL = {"width": 8, "code_width": 2, "dilations": (1, 2, 3)}
@@ -71,6 +72,18 @@ def test_unpulled_a_painter_does_not_reach_what_identity_is_read_from(settings, 
     assert reached == pulled
     if "kind" in settings:
         assert bool(network.structure.tap.weight.grad.abs().sum() > 0)
+
+
+@pytest.mark.parametrize("settings", [{"branch": True}, {"kind": "resnet10"}, {}])
+@pytest.mark.parametrize("closed", [{"pulled": False}, {"attached": False}])
+def test_frozen_both_codes_teach_whoever_painted_the_picture(settings, closed):
+    network = reader(**settings, **closed)
+    x = torch.randn(2, 3, 64, 32, requires_grad=True)
+    with frozen(network):
+        s, vector = network(x)
+        for code in (s, vector):
+            (gradient,) = torch.autograd.grad(code.square().sum(), x, retain_graph=True)
+            assert bool(gradient.abs().sum() > 0)
 
 
 def test_edges_alone_do_not_see_how_bright_a_picture_is():

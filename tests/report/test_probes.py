@@ -37,7 +37,7 @@ def test_one_strange_code_does_not_decide_the_score():
     strange = NUMBER.copy()
     strange[0] *= 1e6  # read as it is, its answer would be a million times too large
     score = read_numbers(make_folds(strange, PERSONS), NUMBER)
-    assert (score > -1).all() and (score < 1).all()
+    assert ((score > -1) & (score < 1)).all()
 
 
 def test_a_code_that_only_names_persons_says_nothing_of_new_ones():

@@ -48,8 +48,8 @@ class ShallowStructure(nn.Module):
     def forward(self, pictures: Tensor) -> Structure:
         """(N, ..., H, W) -> s, maps."""
         s: Tensor = self.encoder(pictures)
-        seen = s if self.attached else s.detach()
-        return Structure(s if self.pulled else s.detach(), seen if self.branch is None else self.branch(seen))
+        seen = _passed(s, self.attached, self.encoder)
+        return Structure(_passed(s, self.pulled, self.encoder), seen if self.branch is None else self.branch(seen))
 
 
 class ResidualStructure(nn.Module):
@@ -74,8 +74,17 @@ class ResidualStructure(nn.Module):
     def forward(self, pictures: Tensor) -> Structure:
         """(N, in_channels, H, W) -> s, maps."""
         near = self.early(pictures)
-        s = self.tap(near if self.pulled else near.detach()).contiguous()
-        return Structure(s, self.late(near if self.attached else near.detach()))
+        s = self.tap(_passed(near, self.pulled, self.early)).contiguous()
+        return Structure(s, self.late(_passed(near, self.attached, self.early)))
+
+
+def _passed(maps: Tensor, way_open: bool, made_by: nn.Module) -> Tensor:
+    """The maps, whose gradient ends here where the way is closed to the weights that made them.
+
+    While those are frozen there is nothing to protect: the gradient goes on, to the picture and to who painted it.
+    """
+    learns = any(weight.requires_grad for weight in made_by.parameters())
+    return maps if way_open or not learns else maps.detach()
 
 
 def _chain(stages: Mapping[str, nn.Module], names: tuple[str, ...]) -> nn.Sequential:
