@@ -152,8 +152,6 @@ def recipe_of(given: argparse.Namespace, name: str, seed: int) -> Recipe:
     raw["batch"]["steps_per_epoch"] = given.batches // raw["schedule"]["epochs"]
     for key, value in rows()[name].items():
         *group, leaf = key.split(".", 1)
-        if group == ["optimisers"] and value is None:
-            continue
         (raw[group[0]] if group else raw)[leaf] = value
     file = given.output / "recipes" / f"{slug(name)}-{seed}.yaml"
     file.parent.mkdir(parents=True, exist_ok=True)

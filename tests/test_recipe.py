@@ -77,6 +77,12 @@ def test_a_folder_is_called_one(tmp_path):
         read_recipe(tmp_path)
 
 
+def test_null_strikes_a_player(recipe):
+    with_teacher = ["optimisers.teacher.learning_rate=0.1"]
+    assert set(read_recipe(recipe, with_teacher).optimisers) == {*read_recipe(recipe).optimisers, "teacher"}
+    assert read_recipe(recipe, [*with_teacher, "optimisers.teacher=null"]) == read_recipe(recipe)
+
+
 def test_what_null_switched_off_can_be_switched_on(recipe):
     assert read_recipe(recipe, ["validation=null", "validation.every=1"]).validation.every == 1
 

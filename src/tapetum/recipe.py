@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from tapetum.data.transforms import Augmentation
 from tapetum.errors import RecipeError
@@ -103,6 +103,12 @@ class Recipe(_Part):
     precision: Literal["auto", "float32", "bfloat16"] = Field(
         "auto", description="auto: bfloat16 where the device computes with it, float32 elsewhere"
     )
+
+    @field_validator("optimisers", mode="before")
+    @classmethod
+    def _without_null(cls, given: Any) -> Any:
+        """A player that the settings leave out is struck from a recipe with `--set optimisers.NAME=null`."""
+        return {name: one for name, one in given.items() if one is not None} if isinstance(given, dict) else given
 
 
 def on_vectors(recipe: Recipe, height: int, width: int) -> Recipe:

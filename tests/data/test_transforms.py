@@ -37,6 +37,7 @@ def noise(height: int = 12, width: int = 6, seed: int = 0) -> np.ndarray:
 def test_the_defaults_are_the_fields() -> None:
     assert Augmentation().model_dump() == {
         "padding": 10,
+        "border": "black",
         "flip": 0.5,
         "erasing": 0.5,
         "erasing_area": (0.02, 0.4),
@@ -65,6 +66,16 @@ def test_a_shift_is_a_window_of_the_padded_crop(down: int, right: int) -> None:
     image = noise(5, 4)
     padded = np.pad(image, ((0, 0), (9, 9), (9, 9)))
     np.testing.assert_array_equal(shifted(image, down, right), padded[:, 9 - down : 14 - down, 9 - right : 13 - right])
+
+
+def test_a_border_may_repeat_the_outermost_pixels() -> None:
+    image = np.array([[[1, 2, 3], [4, 5, 6]]], dtype=np.uint8)
+    assert shifted(image, 1, 0, "edge").tolist() == [[[1, 2, 3], [1, 2, 3]]]
+    assert shifted(image, -1, -1, "edge").tolist() == [[[5, 6, 6], [5, 6, 6]]]
+    assert shifted(image, 0, 9, "edge").tolist() == [[[1, 1, 1], [4, 4, 4]]]
+    source = np.random.default_rng(0).integers(1, 256, (3, 6, 5)).astype(np.uint8)
+    settings = Augmentation(padding=3, border="edge", flip=0, erasing=0)
+    assert all((augment(source, Modality.RGB, settings, np.random.default_rng(k)) > 0).all() for k in range(20))
 
 
 def test_random_crops_reach_every_place_of_the_padding() -> None:

@@ -6,6 +6,7 @@ import copy
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 import tapetum.methods.structure_identity as module
 from tapetum.core import Batch, Modality
@@ -24,6 +25,7 @@ TINY = {
 WEIGHTS = ("reconstruction", "cross", "identity", "generated", "adversarial", "structure", "appearance", "cycle",
            "teacher", "edge", "metric", "alignment", "reversal", "attribute")  # fmt: skip
 LATE = Progress(9, 10)
+ROW, OTHER = torch.tensor([0, 4, 8, 7]), torch.tensor([2, 3, 0, 1])
 
 
 def made(**settings) -> StructureIdentity:
@@ -35,7 +37,7 @@ def batch() -> Batch:
     generator = torch.Generator().manual_seed(1)
     rgb, ir = (torch.rand(6, 3, 32, 16, generator=generator) for _ in range(2))
     bag = torch.tensor([0, 0, 1, 1, -1, -1])
-    return Batch(rgb, ir, torch.tensor([0, 0, 2, 2, 4, 4]), {"bag": bag})
+    return Batch(rgb, ir, torch.tensor([0, 0, 2, 2, 4, 4]), {"bag": bag, "type": bag})
 
 
 def one_step(method: StructureIdentity, progress: Progress = LATE) -> dict[str, dict[str, torch.Tensor]]:
@@ -59,8 +61,7 @@ def test_published_sizes():
 @pytest.mark.parametrize("space", ["structure", "appearance", "both"])
 def test_the_identity_space_decides_heads_labels_and_vector_together(space, monkeypatch):
     # Rows 0 ... 5 RGB, 6 ... 11 infrared, persons 0 0 2 2 4 4. Pairs: (0, 8): 0 and 2; (4, 7): 4 and 0.
-    row, other = torch.tensor([0, 4, 8, 7]), torch.tensor([2, 3, 0, 1])
-    monkeypatch.setattr(module, "draw_pairs", lambda *_: Pairs(row, row, other))
+    monkeypatch.setattr(module, "draw_pairs", lambda *_: Pairs(ROW, ROW, OTHER))
     seen = []
 
     def recorded(logits, person, *given):
@@ -203,12 +204,55 @@ def test_the_teacher_reads_what_the_structure_head_reads():
     assert painted == [4, 8, 4]  # two pairs: swaps, own and partner's, cycle
 
 
-def test_swaps_keep_the_edges_of_their_structure():
-    # The term compares a swap's edges with its structure donor's, whatever the appearance.
-    method = made(edge_weight=1.0)
-    x = batch().rgb
-    with torch.inference_mode():
-        assert torch.allclose(method.E_s.front(x), method.E_s.front(1 - x), atol=1e-5)
+@pytest.mark.parametrize("space", ["structure", "appearance", "both"])
+def test_the_teacher_says_what_the_head_that_it_teaches_can_see(space, monkeypatch):
+    method = made(identity_space=space, edges="input")
+    assert (method.C.front is None) == (space == "appearance")
+    seen, taught = [], []
+    soft = method.C.soft_labels
+    monkeypatch.setattr(method.C, "soft_labels", lambda x: seen.append(x) or soft(x))
+    loss = module.soft_label_loss
+    monkeypatch.setattr(module, "soft_label_loss", lambda logits, *given: taught.append(logits) or loss(logits, *given))
+    one_step(method)
+    ((x,), (logits,)) = seen, taught
+    assert torch.allclose(x[:, 0], x[:, 1], atol=1e-6) == (space != "appearance"), "grey, but of colours in colour"
+    assert logits.shape == (len(x), 5)
+
+
+def test_real_pictures_are_erased_for_every_head():
+    for space in ("structure", "appearance", "both"):
+        whole, erased = (one_step(made(identity_space=space, erasing=share))["generator"] for share in (0.0, 1.0))
+        for name in (name for name in whole if name.startswith("identity_")):
+            assert whole[name] != erased[name], f"{name} of {space}"
+
+
+def test_swaps_keep_the_edges_of_their_structure(monkeypatch):
+    compared, painted = [], []
+    method = made(edge_weight=1.0, adversarial_weight=0.0)
+    loss = module.reconstruction_loss
+    monkeypatch.setattr(module, "reconstruction_loss", lambda *two: compared.append(two) or loss(*two))
+    monkeypatch.setattr(module, "draw_pairs", lambda *_: Pairs(ROW, ROW, OTHER))
+    method.G.register_forward_hook(lambda network, given, made: painted.append(made))
+    one_step(method)
+    x = module.normalise(torch.cat([batch().rgb, batch().ir]))[ROW]
+    edges = [two for two in compared if two[0].shape[1] == method.E_s.front.channels]
+    ((of_swaps, of_donors),) = edges
+    assert torch.equal(of_swaps, method.E_s.front(painted[0]))
+    assert torch.equal(of_donors, method.E_s.front(x)), "the structure's donors, not the appearance's"
+
+
+def test_attributes_may_be_called_as_modules_members_are():
+    terms = one_step(made(attributes={"type": 2, "bag": 2}))["generator"]
+    assert "attributes" in terms
+    for name, kinds in (("upper.type", 2), ("bag", 1)):
+        with pytest.raises(ValidationError, match="expected 2 or more, and a name without dots"):
+            made(attributes={name: kinds})
+
+
+def test_a_teacher_needs_time_to_learn():
+    with pytest.raises(RecipeError, match="one that has learnt nothing spoils the run"):
+        made(warmup=0.0)
+    made(warmup=0.0, teacher_weight=0.0)
 
 
 def test_no_network_is_copied_and_running_norms_see_real_pictures_only(monkeypatch):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -100,6 +102,23 @@ def test_the_equations_one_triplet_at_a_time(options):
     assert found.keys() == expected.keys()
     for name, value in expected.items():
         assert found[name].item() == pytest.approx(value / 6, rel=1e-4), name
+
+
+def test_each_direction_has_the_nearest_other_person_of_its_own():
+    method = made(triplet="nearest", symmetric_triplet=True, margin=10.0)
+    at = torch.tensor([0.0, 0.5, 1.2, 3.0, 2.6, 2.0])  # on the unit circle: RGB of persons 0, 1, 2, then infrared
+    rgb, ir = torch.stack([at.cos(), at.sin()], dim=1).chunk(2)
+    y = torch.tensor([0, 1, 3])
+    third = method._third([rgb, ir], y)
+    # Of RGB 0 (0.0), 1 (0.5), 3 (1.2) the nearest infrared: 3 (2.0), 3 (2.0), 1 (2.6); of infrared 0 (3.0), 1 (2.6),
+    # 3 (2.0) the nearest RGB: 3 (1.2), 3 (1.2), 1 (0.5).
+    assert third.tolist() == [2, 2, 1]
+    apart = lambda a, b: 2 - 2 * math.cos(a - b)  # noqa: E731
+    forth = [10 + apart(0, 3.0) - apart(0, 2.0), 10 + apart(0.5, 2.6) - apart(0.5, 2.0),
+             10 + apart(1.2, 2.0) - apart(1.2, 2.6)]  # fmt: skip
+    back = [10 + apart(0, 3.0) - apart(3.0, 1.2), 10 + apart(0.5, 2.6) - apart(2.6, 1.2),
+            10 + apart(1.2, 2.0) - apart(2.0, 0.5)]  # fmt: skip
+    assert method._triplet([rgb, ir], third, y).item() == pytest.approx((sum(forth) + sum(back)) / 6, rel=1e-5)
 
 
 def test_a_shared_encoder_s_norms_see_both_lights_at_once():
@@ -261,3 +280,6 @@ def test_sizes_that_cannot_be_painted_are_refused():
     wide = Batch(torch.rand(4, 3, 16, 10), torch.rand(4, 3, 16, 10), torch.tensor([0, 0, 1, 1]))
     with pytest.raises(RecipeError, match="16 x 10 pixels cannot be halved 2 times"):
         list(made().step(wide, Progress(0, 1)))
+    for option in ({"edges": True, "strips": 1}, {}):
+        with pytest.raises(RecipeError, match="widths: the last is 9. Give an even number"):
+            made(widths=(4, 6, 9), **option)

@@ -102,6 +102,11 @@ def test_colour_is_not_seen_but_in_grey():
         assert torch.allclose(network(x).s, network(turned).s, atol=1e-3)
 
 
+def test_edges_have_no_imagenet_weights():
+    with pytest.raises(RecipeError, match=r"Set settings.structure_weights=none, or settings.edges=branch"):
+        reader(kind="resnet50", weights="imagenet", width=64, edges="alone")
+
+
 def test_odd_sizes_are_refused():
     with pytest.raises(RecipeError, match="multiples of 4"):
         reader(kind="resnet10")(torch.rand(1, 3, 62, 32))

@@ -8,7 +8,7 @@ Sources: random erasing, Zhong et al. 2020; channel exchange and channel-mean er
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ _ERASED = np.array([round(255 * mean) for mean in IMAGENET_MEAN], dtype=np.uint8
 _ERASING_ATTEMPTS = 100
 _TONE_KNOTS = np.linspace(0, 255, 6)
 
+Border = Literal["black", "edge"]
 Probability = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -37,8 +38,9 @@ class Augmentation(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     padding: int = Field(
-        default=10, ge=0, description="Black pixels added on each side before a random crop of the old size."
+        default=10, ge=0, description="Pixels added on each side before a random crop of the old size."
     )
+    border: Border = Field(default="black", description="What these show: black, or edge: the outermost pixels.")
     flip: Probability = Field(default=0.5, description="Probability of mirroring left and right.")
     erasing: Probability = Field(
         default=0.5,
@@ -72,7 +74,7 @@ class Augmentation(BaseModel):
 def augment(image: Pixels, modality: Modality, settings: Augmentation, rng: np.random.Generator) -> Pixels:
     """A changed copy of one crop: uint8 (3, H, W) -> uint8 (3, H, W); `image` itself stays as it is."""
     top, left = (int(rng.random() * (2 * settings.padding + 1)) for _ in range(2))
-    changed = shifted(image, settings.padding - top, settings.padding - left)
+    changed = shifted(image, settings.padding - top, settings.padding - left, settings.border)
     if rng.random() < settings.flip:
         changed = changed[:, :, ::-1]
     if rng.random() < settings.tone:
@@ -88,10 +90,16 @@ def augment(image: Pixels, modality: Modality, settings: Augmentation, rng: np.r
     return changed
 
 
-def shifted(image: Pixels, down: int, right: int) -> Pixels:
-    """The crop moved by whole pixels, black where nothing comes in: a padded crop's window. (3, H, W) -> a copy."""
-    moved = np.zeros_like(image)
+def shifted(image: Pixels, down: int, right: int, border: Border = "black") -> Pixels:
+    """The crop moved by whole pixels: a padded crop's window. (3, H, W) -> a copy.
+
+    Where nothing comes in it is black, or the crop's outermost row or column again.
+    """
     height, width = image.shape[1:]
+    if border == "edge":
+        rows, columns = (np.clip(np.arange(n) - by, 0, n - 1) for n, by in ((height, down), (width, right)))
+        return image[:, rows[:, None], columns]
+    moved = np.zeros_like(image)
     moved[:, _inside(down, height), _inside(right, width)] = image[:, _inside(-down, height), _inside(-right, width)]
     return moved
 

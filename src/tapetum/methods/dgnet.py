@@ -44,7 +44,7 @@ from tapetum.nets.discriminator import MultiScaleDiscriminator
 from tapetum.nets.early_gradient import early
 from tapetum.nets.frozen import frozen, unrecorded
 from tapetum.nets.generator import Generator
-from tapetum.nets.identity_classifier import IdentityClassifier
+from tapetum.nets.identity_classifier import IdentityClassifier, check_teacher
 from tapetum.nets.identity_head import IdentityHead
 from tapetum.nets.structure_encoder import StructureEncoder, grey
 
@@ -126,6 +126,7 @@ class DGNet(Method):
         )
         self.C: IdentityClassifier | None = None
         if settings.teacher_weight > 0:
+            check_teacher(settings.teacher_weights, settings.warmup)
             trunk = TrunkSettings(settings.trunk, "stem", settings.weights, settings.width)
             given, edges, strips = settings.teacher_weights, settings.edges, settings.strips
             self.C = IdentityClassifier(trunk, settings.embedding, persons, given, edges=edges, strips=strips)

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, field_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -48,7 +48,7 @@ from tapetum.nets.early_gradient import early, shared
 from tapetum.nets.frozen import frozen, unrecorded
 from tapetum.nets.generator import Generator
 from tapetum.nets.gradient_reversal import ReversedClassifier
-from tapetum.nets.identity_classifier import IdentityClassifier
+from tapetum.nets.identity_classifier import IdentityClassifier, check_teacher
 from tapetum.nets.identity_head import Identified, IdentityHead
 from tapetum.nets.structure_encoder import grey
 from tapetum.nets.structure_trunk import ReaderSettings, StructureReader
@@ -114,6 +114,14 @@ class StructureIdentitySettings(MethodSettings):
     reencode_detached: float = Field(0.5, ge=0, le=1, description="share of steps whose swaps train E_s, not G, by s")
     teacher_weights: str = Field("none", description="weights of a two_stream run; none: it learns until `warmup`")
 
+    @field_validator("attributes")
+    @classmethod
+    def _told_apart(cls, given: dict[str, int]) -> dict[str, int]:
+        for name, kinds in given.items():
+            if kinds < 2 or not name or "." in name:
+                raise ValueError(f"{name!r} has {kinds} classes; expected 2 or more, and a name without dots")
+        return given
+
 
 @dataclass(frozen=True)
 class _Drawn:
@@ -143,11 +151,14 @@ class StructureIdentity(Method):
         self.heads = nn.ModuleDict(dict(zip(spaces, heads, strict=True)))
         self.light = ReversedClassifier(self.E_s.length, 2) if settings.alignment_weight > 0 else None
         self.unknown = ReversedClassifier(self.E_a.length, persons) if settings.reversal_weight > 0 else None
-        self.traits = nn.ModuleDict({name: nn.Linear(settings.embedding, n) for name, n in settings.attributes.items()})
+        traits = {_trait(name): nn.Linear(settings.embedding, kinds) for name, kinds in settings.attributes.items()}
+        self.traits = nn.ModuleDict(traits)
         self.C: IdentityClassifier | None = None
         if settings.teacher_weight > 0:
-            trunk = TrunkSettings(settings.trunk, "stem", settings.weights, settings.width)
-            given, edges, strips = settings.teacher_weights, settings.edges != "none", settings.strips
+            check_teacher(settings.teacher_weights, settings.warmup)
+            edges = settings.edges != "none" and "structure" in self.heads
+            trunk = TrunkSettings(settings.trunk, "stem", "none" if edges else settings.weights, settings.width)
+            given, strips = settings.teacher_weights, settings.strips
             self.C = IdentityClassifier(trunk, settings.embedding, persons, given, edges=edges, strips=strips)
 
     def players(self) -> dict[str, nn.Module]:
@@ -169,21 +180,22 @@ class StructureIdentity(Method):
         """The teacher while it learns; D on detached swaps; then E_s, G and E_a, whose gradients are taken at once."""
         images, persons = normalise(torch.cat([batch.rgb, batch.ir])), batch.person.repeat(2)
         if self.C is not None and "teacher" in self.players() and progress.fraction <= self.settings.warmup:
-            yield "teacher", {"identity": identity_loss(self.C(grey(images).expand(-1, 3, -1, -1)), persons)}
+            yield "teacher", {"identity": identity_loss(self.C(self._for_teacher(images)), persons)}
         looked_at, hit = erased(images, self.settings.erasing)
         maps, read = self.E_a(images), self.E_s(looked_at)
         pairs = draw_pairs(batch.person, self.settings.cross_modality, self.settings.exchanged)
         codes, other = self.E_a.code(maps), pairs.other
         drawn = _Drawn(images[pairs.row], persons[pairs.row], other)
-        with unrecorded(self.E_s):
+        with unrecorded(self.E_s, self.E_a):
             s = self.E_s(drawn.x).s if bool(hit.any()) else read.s[pairs.row]  # (2P, 128, H / 4, W / 4)
+            erased_maps = self.E_a(looked_at) if bool(hit.any()) and "appearance" in self.heads else maps
         a = codes[pairs.row]
         swapped = self.G(s, a[other])  # (2P, 3, H, W): x_i^other(i)
         if self.settings.adversarial_weight > 0:
             r1 = self.settings.r1_weight * progress.due(self.settings.r1_every)
             yield "discriminator", discriminator_terms(self.D, drawn.x, swapped, self.settings.gan_loss, r1)
         terms = {
-            **self._known(self._who(read.vector, maps), read.vector, maps, batch),
+            **self._known(self._who(read.vector, erased_maps), read.vector, maps, batch),
             **early(lambda *given: self._rebuilt(drawn.x, *given), [s, a, codes[pairs.partner]], [self.G]),
             **early(lambda v, s: self._judged(v, s, a.detach(), drawn, progress), [swapped, s], [self.E_s, self.G]),
             **self._taught(swapped.detach(), progress),
@@ -239,7 +251,8 @@ class StructureIdentity(Method):
         if len(self.traits):
             feature = next(iter(who.values())).feature
             labels = {name: values.repeat(2) for name, values in (batch.attributes or {}).items()}
-            found = attribute_loss({name: head(feature) for name, head in self.traits.items()}, labels)
+            logits = {name: self.traits[_trait(name)](feature) for name in settings.attributes}
+            found = attribute_loss(logits, labels)
             terms["attributes"] = settings.attribute_weight * found
         return terms
 
@@ -286,15 +299,22 @@ class StructureIdentity(Method):
         return s_v
 
     def _taught(self, swapped: Tensor, progress: Progress) -> dict[str, Tensor]:
-        """L_dis on swaps that are given: the heads learn whom the teacher sees."""
+        """L_dis on swaps that are given: a head learns whom the teacher, who reads what that head reads, sees."""
         weight = self._risen(progress, self.settings.teacher_weight)
         if self.C is None or weight == 0:
             return {}
         with unrecorded(self.E_a, self.E_s, self.heads, self.C):
-            soft = self.C.soft_labels(grey(swapped).expand(-1, 3, -1, -1))
-            who = self._who(*self._encoded(swapped))
-            found = [soft_label_loss(head.logits, soft, self.settings.kl_direction) for head in who.values()]
-        return {"teacher": weight * torch.stack(found).sum()}
+            soft = self.C.soft_labels(self._for_teacher(swapped))
+            head = next(iter(self._who(*self._encoded(swapped)).values()))  # with both: the one on structure
+            return {"teacher": weight * soft_label_loss(head.logits, soft, self.settings.kl_direction)}
+
+    def _for_teacher(self, x: Tensor) -> Tensor:
+        return grey(x).expand(-1, 3, -1, -1) if "structure" in self.heads else x
 
     def _risen(self, progress: Progress, weight: float) -> float:
         return progress.rising(self.settings.warmup, self.settings.rise, weight)
+
+
+def _trait(name: str) -> str:
+    """The name of an attribute's head: a module may not be called as modules' own members are, such as "type"."""
+    return f"trait_{name}"

@@ -20,7 +20,7 @@ networks from scratch: `edges` (S from a network of its own), `strips` and `pain
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar, Literal, NamedTuple, cast
+from typing import Annotated, ClassVar, Literal, NamedTuple, cast
 
 import torch
 from pydantic import Field
@@ -47,7 +47,7 @@ from tapetum.nets.unet import Skips, UNetDecoder, UNetEncoder
 class UNetDisentanglingSettings(MethodSettings):
     """Settings of the U-Net; the deck fixes the losses, METHODS 3.2 proposes the rest."""
 
-    widths: tuple[int, ...] = Field(
+    widths: tuple[Annotated[int, Field(ge=2)], ...] = Field(
         (32, 64, 128, 256, 256),
         min_length=2,
         description="channels of the stages; each after the first halves the size",
@@ -100,6 +100,8 @@ class UNetDisentangling(Method):
         self.settings = settings
         if settings.edges and (settings.split != "channels" or settings.spatial):
             raise RecipeError("edges: S then has an encoder of its own. Take split 'channels' and spatial false.")
+        if settings.edges and settings.widths[-1] % 2:
+            raise RecipeError(f"widths: the last is {settings.widths[-1]}. Give an even number: half is S, half M.")
         sides = ["both"] if settings.shared_encoder else list(Modality)
         self.E = nn.ModuleDict({side: _encoder(settings) for side in sides})
         self.D = nn.ModuleDict({light: UNetDecoder(settings.widths, settings.skips) for light in Modality})
@@ -124,7 +126,7 @@ class UNetDisentangling(Method):
             yield "classifier", {"identity": identity_loss(seen, y.repeat(2))}
         one, two, features = self._read(X_1, X_2)
         third = self._third(features, y)  # (N,): X_3 = X_2[third], y_3 = y[third]
-        terms = {"triplet": self.settings.triplet_weight * self._triplet(features, third)}
+        terms = {"triplet": self.settings.triplet_weight * self._triplet(features, third, y)}
         if self.classifier is not None:
             logits = self.classifier(torch.cat(features))
             terms["identity"] = self.settings.identity_weight * identity_loss(logits, y.repeat(2))
@@ -207,15 +209,18 @@ class UNetDisentangling(Method):
         return feature
 
     def _third(self, features: list[Tensor], y: Tensor) -> Tensor:
+        """For each anchor of the first light the row of the second that shows X_3."""
         if self.settings.triplet == "nearest":
-            rgb, ir = (F.normalize(feature) for feature in features)
-            return nearest_other_person(rgb, ir, y)
+            anchor, other = (F.normalize(feature) for feature in features)
+            return nearest_other_person(anchor, other, y)
         return random_other_person(y)
 
-    def _triplet(self, features: list[Tensor], third: Tensor) -> Tensor:
+    def _triplet(self, features: list[Tensor], third: Tensor, y: Tensor) -> Tensor:
+        """L_triplet; an infrared anchor has a third of its own."""
         rgb, ir = (F.normalize(feature.float()) for feature in features)
-        directions = [(rgb, ir), (ir, rgb)] if self.settings.symmetric_triplet else [(rgb, ir)]
-        losses = [squared_triplet(anchor, other, other[third], self.settings.margin) for anchor, other in directions]
+        losses = [squared_triplet(rgb, ir, ir[third], self.settings.margin)]
+        if self.settings.symmetric_triplet:
+            losses.append(squared_triplet(ir, rgb, rgb[self._third(features[::-1], y)], self.settings.margin))
         return torch.stack(losses).mean()
 
     def _cycle(self, X_1: Tensor, X_2: Tensor, swapped_1: Tensor, swapped_2: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from tapetum.errors import RecipeError
 from tapetum.nets.backbones import TrunkSettings, build_trunk
 from tapetum.nets.edges import EDGE_FLOOR, EdgeFront
 from tapetum.nets.heads import BNNeck, vector_head
@@ -58,3 +59,12 @@ class IdentityClassifier(nn.Module):
         seen = torch.cat([pictures, pictures.flip(3)])
         q: Tensor = self.forward(seen).float().softmax(dim=1)
         return (q[: len(pictures)] + q[len(pictures) :]) / 2
+
+
+def check_teacher(run_weights: str, warmup: float) -> None:
+    """A teacher who learns along does so until `warmup`. Raises RecipeError where that leaves no time."""
+    if run_weights == "none" and warmup == 0:
+        raise RecipeError(
+            "warmup = 0: the teacher learns along until then, and one that has learnt nothing spoils the run."
+            " Set settings.warmup above 0, settings.teacher_weights to a trained one, or settings.teacher_weight=0."
+        )

@@ -186,5 +186,10 @@ def _structure(settings: ReaderSettings) -> ShallowStructure | ResidualStructure
     if settings.kind == "shallow":
         encoder = StructureEncoder(inputs or 1, settings.code_width, settings.dilations, settings.norm)
         return ShallowStructure(encoder, channels, branch=settings.branch, **flows)
+    if inputs is not None and settings.weights == "imagenet":
+        raise RecipeError(
+            f"edges = {settings.edges!r}: ImageNet weights are for grey or coloured pictures, not for edge maps."
+            " Set settings.structure_weights=none, or settings.edges=branch."
+        )
     trunk = TrunkSettings(settings.kind, "stem", settings.weights, settings.width, in_channels=inputs or 3)
     return ResidualStructure(trunk, channels, **flows)
