@@ -58,6 +58,18 @@ def test_the_data_may_move_and_not_change(run, dataset, tmp_path):
             is_begun(run, tiny_recipe(), other)
 
 
+def test_a_recipe_from_before_a_setting_was_there_is_the_same_run(run, dataset):
+    recipe = yaml.safe_load((run / "recipe.yaml").read_text())
+    del recipe["augmentation"]["border"]
+    (run / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    assert is_begun(run, tiny_recipe(), dataset)
+    with pytest.raises(RunError, match="holds a run of another recipe"):
+        is_begun(run, tiny_recipe(augmentation={"padding": 1, "border": "edge"}), dataset)
+    (run / "recipe.yaml").write_text(yaml.safe_dump({**recipe, "gone": 1}))
+    with pytest.raises(RunError, match="holds a run of another recipe"):
+        is_begun(run, tiny_recipe(), dataset)
+
+
 def test_another_recipe_and_other_things_in_the_way_are_refused(run, dataset, tmp_path):
     with pytest.raises(RunError, match="run holds a run of another recipe. Give another --output, or remove that"):
         is_begun(run, tiny_recipe(seed=1), dataset)

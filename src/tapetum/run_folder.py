@@ -11,9 +11,9 @@ from typing import Any
 import yaml
 
 from tapetum.core import Dataset
-from tapetum.errors import OutputError, RunError
+from tapetum.errors import OutputError, RecipeError, RunError
 from tapetum.outputs import atomic_file, made_by, write_json
-from tapetum.recipe import Recipe
+from tapetum.recipe import Recipe, validate
 
 RECIPE = "recipe.yaml"
 RECORD = "run.json"
@@ -46,7 +46,11 @@ def is_begun(output: Path, recipe: Recipe, dataset: Dataset, base: Mapping[str, 
 
 def _difference(output: Path, recipe: Recipe, dataset: Dataset, base: Mapping[str, str]) -> str | None:
     """In which way the run in `output` is another one."""
-    if read_run_recipe(output) != _plain(recipe):
+    try:  # what an older version did not know of has the default, which is what it did
+        begun = _plain(validate(Recipe, read_run_recipe(output), str(output / RECIPE)))
+    except RecipeError:
+        return "of another recipe"
+    if begun != _plain(recipe):
         return "of another recipe"
     record = read_record(output)
     if record["data"] != data_fingerprint(dataset):
