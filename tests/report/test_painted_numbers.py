@@ -106,6 +106,17 @@ def test_a_painter_that_keeps_structure_exactly():
     assert found.kid_real is None, "three persons are too few"
 
 
+def test_the_kernel_distance_is_of_one_picture_of_each_person():
+    rgb, ir = (shown(light, [*range(24), *range(24)]) for light in Modality)
+    found = painted_numbers(Toy(), colour_only, rgb, ir)
+    vectors = colour_only(rgb.pictures.images, Modality.RGB)[:24].tolist()
+    assert found.kid_real == pytest.approx(slow_distance(vectors[::2], vectors[1::2]), abs=1e-4)
+    assert found.kid_again == pytest.approx(found.kid_real, abs=1e-4), "the toy paints the very picture"
+    # A swap looks to this judge like its appearance's donor, the next of another person, who must be in the half too:
+    # of 0 ... 23 in turn the next one is odd, so that none is left.
+    assert found.kid_swaps is None
+
+
 def test_the_partner_is_another_picture_of_the_same_person():
     # The toy's levels are 0.30, 0.36 ... 0.60, so partners lie 0.18 apart: 10 log10(1 / 0.18^2) = 14.9 dB.
     assert numbers_by(structure_only).partner.psnr == pytest.approx(-20 * math.log10(0.18), abs=0.3)

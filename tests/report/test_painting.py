@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +56,16 @@ def test_every_generative_method_is_looked_at(method, tiny_sysu, table, tmp_path
             [numbers.again.psnr, numbers.partner.ssim, numbers.edges_structure, numbers.usage.share]
         ).all()
     assert painting.truth is None, "nobody knows the truth of these people"
+
+
+def test_two_persons_of_many_pictures_are_enough(run, tiny_sysu):
+    dataset = read_dataset("sysu_mm01", tiny_sysu)
+    rows = dataset.rows("test")
+    two = sorted({dataset.crops[row].person for row in rows})[:2]
+    few = table_of(replace(dataset, splits={"test": tuple(row for row in rows if dataset.crops[row].person in two)}))
+    assert min(Counter((crop.person, crop.modality) for crop in few.crops).values()) > 1
+    assert max(Counter((crop.person, crop.modality) for crop in few.crops).values()) > 2
+    assert look_at(run, few, QUICK).missing is None
 
 
 def test_a_judge_is_named_and_progress_goes_to_the_end(run, table, tmp_path):

@@ -64,6 +64,13 @@ def test_a_common_kind_is_worth_no_more_than_a_rare_one():
     assert abs(right - 0.5) < 0.25
 
 
+def test_a_fold_may_hold_all_persons_of_a_kind():
+    rare = np.unique(PERSONS[KNOWING.parts[0][1]])  # of these the first fold's probe has seen nobody
+    right, guess = read_kinds(KNOWING, np.where(np.isin(PERSONS, rare), "rare", "common"))
+    assert guess == 0.5
+    assert right <= 0.5
+
+
 def test_rare_kinds_are_not_asked_for():
     kind = np.where(PERSONS < 2, "rare", KIND)
     assert read_kinds(KNOWING, kind)[1] == pytest.approx(1 / 3)

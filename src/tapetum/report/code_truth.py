@@ -58,19 +58,25 @@ def code_truth(
     """Fit and ask the probes on `crops` (of both lights) of a generated dataset at `root`.
 
     method: in evaluation mode. size: (H, W). progress: called with the number of pictures read so far.
-    None where the truth is not known, or the persons are fewer than ten. Pictures that cannot be read are left out.
+    None where the truth is not known, or the persons of a light are fewer than ten. Pictures that cannot be read are
+    left out.
     """
-    if len({crop.person for crop in crops}) < FEWEST or synthetic_truth(root, crops) is None:
+    if _fewest(crops) < FEWEST or synthetic_truth(root, crops) is None:
         return None
     crops, codes = _pooled_codes(method, crops, root, size, progress)
     truth, person = synthetic_truth(root, crops), np.array([crop.person for crop in crops], dtype=np.int64)
-    if truth is None or len(np.unique(person)) < FEWEST:
+    if truth is None or _fewest(crops) < FEWEST:
         return None
     infrared = np.array([crop.modality is Modality.IR for crop in crops])
     seen = {None: np.ones(len(crops), dtype=np.bool_), Modality.RGB: ~infrared, Modality.IR: infrared}
     folds = {light: [make_folds(code[rows], person[rows]) for code in codes] for light, rows in seen.items()}
     rows = _rows(truth, {light: np.flatnonzero(which) for light, which in seen.items()}, folds)
     return CodeTruth(tuple(rows), len(crops), len(np.unique(person)))
+
+
+def _fewest(crops: Sequence[Crop]) -> int:
+    """Persons of the light that has fewer."""
+    return min(len({crop.person for crop in crops if crop.modality is light}) for light in Modality)
 
 
 def pooled(structure: Tensor) -> Tensor:

@@ -53,7 +53,8 @@ class PaintedNumbers:
     again, partner, average: likeness of the picture to itself painted again; to itself painted in the appearance of
     another picture of the same person; to the mean of all pictures, for comparison.
     kid_again, kid_swaps, kid_real: kernel distance of paintings of half of the persons to real pictures of the other
-    half, and of real pictures of the two halves to each other; None with too few pictures.
+    half, and of real pictures of the two halves to each other, one picture of each person, since pictures of one person
+    are nearer to each other than those of two; None with too few persons.
     edges_structure, edges_appearance: likeness of a swap's edges to those of each of its two pictures.
     """
 
@@ -85,7 +86,9 @@ def painted_numbers(method: Generative, read: Read, shown: Shown, others: Shown)
     partner = _swapped(method, shown, paired, same[paired])
     vectors = {"real": _read(read, real, light), "again": _read(read, again, light), "swaps": _read(read, swaps, light)}
     gallery = _read(read, others.pictures.images, others.pictures.modality)
+    once = np.isin(np.arange(len(person)), np.unique(person, return_index=True)[1])
     half = np.isin(person, np.unique(person)[::2])
+    rest = once & ~half
     inside = half & half[other]  # neither donor of such a swap is among the pictures that it is compared with
     return PaintedNumbers(
         pictures=len(real),
@@ -94,9 +97,9 @@ def painted_numbers(method: Generative, read: Read, shown: Shown, others: Shown)
         partner=likeness(partner, real[paired]),
         average=likeness(real.mean(dim=0, keepdim=True).expand_as(real), real),
         kept=kept_identity(vectors["swaps"], vectors["real"], gallery, (person, person[other], others.person)),
-        kid_again=kernel_distance(vectors["again"][half], vectors["real"][~half]),
-        kid_swaps=kernel_distance(vectors["swaps"][inside], vectors["real"][~half]),
-        kid_real=kernel_distance(vectors["real"][half], vectors["real"][~half]),
+        kid_again=kernel_distance(vectors["again"][half & once], vectors["real"][rest]),
+        kid_swaps=kernel_distance(vectors["swaps"][inside & once], vectors["real"][rest]),
+        kid_real=kernel_distance(vectors["real"][half & once], vectors["real"][rest]),
         edges_structure=float(edge_likeness(swaps, real).mean()),
         edges_appearance=float(edge_likeness(swaps, real[other]).mean()),
         usage=_usage(method, shown),

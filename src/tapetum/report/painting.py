@@ -63,7 +63,8 @@ def _looked(run: Path, table: EmbeddingTable, look: Look) -> Painting:
     if not isinstance(painter, Generative):
         raise InternalError(f"a '{description.method}' is loaded as one that paints nothing.")
     size, root = (description.height, description.width), Path(str(table.record.get("root", "")))
-    few = _read_both(_some(table.crops, look.seed), root, size, 2 * PERSONS, look.seed)
+    some = _some(table.crops, look.seed)
+    few = _read_both(some, root, size, 2 * len({crop.person for crop in some}), look.seed)
     if not _paired(few):
         raise _NothingToPaintError("a picture of the persons drawn cannot be read")
     shown = _read_both(table.crops, root, size, look.measured, look.seed)

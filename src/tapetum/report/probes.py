@@ -111,8 +111,12 @@ def read_kinds(folds: Folds, kinds: NDArray[np.str_]) -> tuple[float, float] | N
     said = kinds.copy()
     for fitted, asked, codes in folds.parts:
         fitted, asked = fitted[counts[fitted]], asked[counts[asked]]
-        seen = len(np.unique(kinds[fitted]))
-        probe = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto", priors=np.full(seen, 1 / seen))
-        if len(asked):
+        seen = np.unique(kinds[fitted])
+        if len(seen) < 2:  # all persons of the other kinds are asked
+            said[asked] = seen
+        elif len(asked):
+            probe = LinearDiscriminantAnalysis(
+                solver="lsqr", shrinkage="auto", priors=np.full(len(seen), 1 / len(seen))
+            )
             said[asked] = probe.fit(codes[fitted], kinds[fitted]).predict(codes[asked])
     return float(balanced_accuracy_score(kinds[counts], said[counts])), 1 / len(asked_for)
