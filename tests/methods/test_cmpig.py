@@ -122,14 +122,17 @@ def test_no_network_is_copied_and_running_norms_see_real_pictures_only(monkeypat
 
 def test_what_is_painted_from_what(monkeypatch):
     # Rows 1 and 4 (persons 0 and 4) are drawn. What must come out is known: the half-sized pictures of both lights.
-    rows, seen = torch.tensor([1, 4]), []
+    rows, seen, paintings, compared = torch.tensor([1, 4]), [], [], []
     monkeypatch.setattr(module, "draw_rows", lambda *_: rows)
 
     def recorded(made, target):
+        paintings.append(made)
         seen.append(target)
         return reconstruction_loss(made, target)
 
+    agreement = module.posterior_agreement
     monkeypatch.setattr(module, "reconstruction_loss", recorded)
+    monkeypatch.setattr(module, "posterior_agreement", lambda *two: compared.append(two) or agreement(*two))
     method = made().eval()
     one_step(method)
     real = 2 * torch.cat([batch().rgb[rows], batch().ir[rows]]) - 1
@@ -144,6 +147,17 @@ def test_what_is_painted_from_what(monkeypatch):
         )
         assert torch.allclose(content, c.roll(2, 0), atol=1e-5)  # a fake shows the content of its opposite
         assert torch.allclose(style, torch.cat(s), atol=1e-5)  # in its own light's style
+        fake = method._painted(real, c).fake
+        again = method._content(module.enlarged(fake))
+        decoders, encoders = list(method.Dec.values()), list(method.E_s.values())
+        back = torch.cat([decoders[0](again[2:], s[0]), decoders[1](again[:2], s[1])])  # through the other light
+        styles = torch.cat([encoder(half) for encoder, half in zip(encoders, fake.chunk(2), strict=True)])
+        whole = torch.cat([decoder(half, of) for decoder, half, of in zip(decoders, c.chunk(2), s, strict=True)])
+        for found, expected in zip(paintings, (whole, back, again, styles), strict=True):
+            assert torch.allclose(found, expected, atol=1e-5)
+        logits = [method.neck(method._vectors(read))[1] for read in (c, again.roll(2, 0))]  # a picture and its fake
+    for found, expected in zip(compared[0], logits, strict=True):
+        assert torch.allclose(found, expected, atol=1e-5)
 
 
 def test_a_fake_is_the_light_of_its_decoder():

@@ -159,9 +159,10 @@ def drawn(monkeypatch, *rows: int) -> None:
 def test_what_each_picture_must_be(monkeypatch):
     # Rows 1 and 4 are drawn: x is RGB 1, RGB 4, infrared 1, infrared 4.
     drawn(monkeypatch, 1, 4)
-    seen = []
+    seen, paintings = [], []
 
     def recorded(made, target, power=1):
+        paintings.append(made.detach())
         seen.append(target.detach())
         return reconstruction_loss(made, target, power)
 
@@ -178,6 +179,14 @@ def test_what_each_picture_must_be(monkeypatch):
     assert torch.allclose(shape, p, atol=1e-5)
     mixed = torch.stack([a.roll(2, 0)[:, :, 0], a[:, :, 1], a.roll(2, 0)[:, :, 2], a[:, :, 3]], dim=2)
     assert torch.allclose(look, mixed.roll(2, 0), atol=1e-5)
+    with torch.no_grad():
+        crossed = method._painted(x, p, a).crossed
+        of_rgb, of_ir = crossed.chunk(2)  # pictures in the other light each, which that light's encoders read
+        shapes = torch.cat([method.E_p[Modality.IR](of_rgb), method.E_p[Modality.RGB](of_ir)])
+        looks = torch.cat([method.E_a[Modality.IR](of_rgb), method.E_a[Modality.RGB](of_ir)])
+        expected = shapes, looks, method.G(p, mixed), crossed, method.G(shapes, mixed)
+    for found, wanted in zip(paintings, expected, strict=False):
+        assert torch.allclose(found, wanted, atol=1e-4)
     assert torch.count_nonzero(excluded) == 0
 
 

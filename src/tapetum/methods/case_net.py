@@ -7,7 +7,7 @@
     L_id       = CE(p(g), y) + CE(c(x), y)
     L_triplet  = log(1 + e^(farthest own - nearest other)) of pool(s(v)), over colour and grey pictures together
     L_domain   = BCE(U(s(v)), v is grey), gradients reversed between U and E_s
-    L_id_gen   = CE(p(x_1^2), y_1) + CE(c(x_1^2), y_2), E_s, E_a and heads frozen, so that G learns
+    L_id_gen   = CE(p(grey(x_1^2)), y_1) + CE(c(x_1^2), y_2), E_s, E_a and heads frozen, so that G learns
     L_adv      = min over G, max over D: least squares at three scales, R1
     L_code, L_cycle as in DG-Net; weight 0: the released code never raises them above 0.0005
     rank by cos BN(pool(s(grey(x))))

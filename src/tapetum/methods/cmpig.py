@@ -13,10 +13,10 @@ Contents are read at the picture's size and painted at half of it (published: 25
 pictures are enlarged where they are read. Like the released code, c has no ReLU before its pooling.
 Differences: (1) Painted pictures come from the batch that identities are learnt from; the released code draws a batch
 for each. (2) x^ is read again by E_sl as it stands, so that L_cyc reaches E_sl only through the c that x^ is painted
-from; the targets of L_feat are constants. (3) L_align reads x^ as it stands: painters do not learn from it. (4) Running
-norms see real pictures only. (5) The released classifier on s is left out: our source names no loss for it. (6) The
-doubling repeats its border. (7) `edges`, `strips`, `embedding` and `mirror` are ours, for small trunks; with edges, Dec
-gets a grey sketch beside c.
+from, and so does L_feat, which our source keeps from E_sl; its targets are constants. (3) L_align reads x^ as it
+stands: painters do not learn from it. (4) Running norms see real pictures only. (5) The released classifier on s is
+left out: our source names no loss for it. (6) The doubling repeats its border. (7) `edges`, `strips`, `embedding` and
+`mirror` are ours, for small trunks; with edges, Dec gets a grey sketch beside c.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@
     u = pool(layer3(layer2(p))),  h = [w u / |u|, (1 - w) style / |style|]     w: learned, logged as watched/shape
     L_id    = CE(C(BN(V h)), y), also of h of x_12 and of h with exchanged styles
     L_tri   = cosine triplet on T h;  rank by cos BN(V h)
-    and all of these with 1 and 2 exchanged, added; L = 50 (L_recon + L_cross + L_cyc) + 20 L_adv + 10 L_code + L_kl
-    + L_id + L_tri
+    painting's terms also with 1 and 2 exchanged, added; L_id and L_tri in the mean over both lights
+    L = 50 (L_recon + L_cross + L_cyc) + 20 L_adv + 10 L_code + L_kl + L_id + L_tri
 
 Differences: (1) Generated pictures are encoded again by frozen encoders, the targets of L_code are constants, and L_id
 reads x_12 as it stands. (2) h of exchanged styles and h of generated pictures take turns, step by step. (3) Running
