@@ -119,7 +119,8 @@ def build_method(recipe: Recipe, persons: int) -> Method:
     if players != given:
         raise RecipeError(
             f"optimisers: '{recipe.method}' has the players {', '.join(sorted(players))};"
-            f" the recipe names {', '.join(sorted(given)) or 'none'}. Give each player one optimiser."
+            f" the recipe names {', '.join(sorted(given)) or 'none'}. Give each player one optimiser;"
+            " --set optimisers.NAME=null strikes one that is too many."
         )
     return method
 
