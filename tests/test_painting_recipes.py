@@ -83,3 +83,10 @@ def test_the_proportion_of_shape_moves_at_a_hundredth():
     optimiser = build_optimiser(method.players()["identity"], recipe.optimisers["identity"])
     (slow,) = [group for group in optimiser.param_groups if group["lr"] == pytest.approx(1e-5)]
     assert [value.item() for value in slow["params"]] == [0.5]
+
+
+@pytest.mark.parametrize("method", ["dgnet", "structure_identity"])
+def test_padded_crops_repeat_their_border(method):
+    # METHODS 9.3: pad 10 (edge).
+    augmentation = read_recipe(RECIPES / method / "sysu_mm01.yaml").augmentation
+    assert (augmentation.padding, augmentation.border, augmentation.flip) == (10, "edge", 0.5)
